@@ -1,0 +1,1 @@
+//! Domain types, traits and engine that turn mail into CRM records.

@@ -1,0 +1,1 @@
+//! Authenticated, rate-limited HTTP for NextEdge connectors.

@@ -1,0 +1,1 @@
+//! HubSpot sink for NextEdge.

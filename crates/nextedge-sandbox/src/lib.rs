@@ -1,0 +1,1 @@
+//! Local imitation of CRM vendors for tests and demos.

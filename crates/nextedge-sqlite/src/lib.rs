@@ -1,0 +1,1 @@
+//! Embedded SQLite stores for NextEdge.
