@@ -1,0 +1,49 @@
+//! What was asked of a CRM and what it answered: append-only.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{ConnectionId, MessageUid, RecordId};
+use crate::clock::Timestamp;
+
+/// One call to a vendor, as the HTTP layer saw it; redacted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// When it was sent.
+    pub at: Timestamp,
+    /// The call's name, such as `hubspot.contacts.batch_upsert`.
+    pub operation: String,
+    /// The HTTP verb.
+    pub verb: String,
+    /// The path without query.
+    pub path: String,
+    /// The status, or none if no answer came.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub duration: Duration,
+    /// Whether it can change something at the vendor.
+    pub writes: bool,
+    /// Which messages it concerned.
+    #[serde(default)]
+    pub messages: Vec<MessageUid>,
+    /// Which records the answer named.
+    #[serde(default)]
+    pub records: Vec<RecordId>,
+    /// The request without values of mail content: field names and lengths.
+    pub request: serde_json::Value,
+    /// The answer without values of mail content: ids, codes and counts.
+    pub response: serde_json::Value,
+}
+
+/// A [`CallRecord`] as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// Grows with each row of a tenant.
+    pub seq: u64,
+    /// The connection that was called.
+    pub connection: ConnectionId,
+    /// The call.
+    #[serde(flatten)]
+    pub call: CallRecord,
+}
