@@ -13,6 +13,7 @@ pub mod policy;
 mod secret;
 pub mod sink;
 pub mod source;
+pub mod store;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, later};
 pub use context::{CallContext, Connection, ConnectionRole, ConnectionState};

@@ -206,3 +206,15 @@ pub enum Fetched {
     /// It is no longer there.
     Gone,
 }
+
+/// Whether a mailbox receives mail from strangers, or holds files that somebody chose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::exhaustive_enums)] // policies decide for each
+pub enum Liveness {
+    /// Strangers can write to it.
+    #[default]
+    Live,
+    /// A person handed the files over.
+    Files,
+}

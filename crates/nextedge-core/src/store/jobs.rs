@@ -1,0 +1,372 @@
+//! Work to do: claimed in lanes, fenced by leases, committed in groups.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::ledger::DecisionRecord;
+use crate::classify::Classification;
+use crate::clock::Timestamp;
+use crate::domain::{
+    CallRecord, ConnectionId, DeadReason, Effect, Fingerprint, LeaseToken, MailboxId, MessageUid,
+    ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId, ReviewItem, TenantId, Thread,
+    ThreadId, ThreadKey,
+};
+use crate::error::{ErrorReport, Result};
+
+/// Hands out work and takes results, each in one transaction.
+#[async_trait]
+pub trait JobStore: fmt::Debug + Send + Sync + 'static {
+    /// Claims one batch of work, or nothing if nothing is due.
+    ///
+    /// The tenant that was served least recently comes first, then live mail before backfill, then
+    /// the oldest lane head. Items of one lane are adjacent and in order. The claim durably marks
+    /// each item of kind `Process` and `Deliver` as started; an item that has a start but no
+    /// committed outcome when its lease ends is handed out again alone, not before
+    /// [`ClaimRequest::settle`] after its start, as `outcome_unknown`. The third crash while alone
+    /// makes it dead.
+    ///
+    /// - `Fetch`: stubs of one mailbox whose delay has passed, in received order.
+    /// - `Process`: lanes of one tenant that hold no unfetched stub (a stub that arrives later
+    ///   joins its lane by order); a mailbox with `list_first` waits until its listing is complete.
+    /// - `Deliver`: lanes of one usable sink connection whose gate is open, at most
+    ///   [`ClaimRequest::max_in_flight`] claims at a time. Parties without a known record are
+    ///   reserved for the claim; an item that needs a party reserved by another lane waits, and so
+    ///   does the rest of its lane.
+    async fn claim(&self, request: &ClaimRequest) -> Result<Option<Claim>>;
+
+    /// Prolongs a lease from now.
+    ///
+    /// # Errors
+    ///
+    /// `Fenced` if the lease is no longer held.
+    async fn extend(&self, tenant: &TenantId, lease: LeaseToken, by: Duration) -> Result<()>;
+
+    /// Commits results of one claim; each unit is accepted or refused alone, answers in order.
+    ///
+    /// All accepted units are durable, and visible together, when this returns. A store may group
+    /// concurrent calls into one transaction. [`Unit::Calls`] is always accepted: those calls
+    /// happened. The other units are refused with `Fenced` if the lease is not held, or if the
+    /// message is not part of the claim or already committed.
+    async fn commit(
+        &self,
+        tenant: &TenantId,
+        lease: LeaseToken,
+        units: Vec<Unit>,
+    ) -> Result<Vec<Result<Committed>>>;
+
+    /// Ends a claim: frees its lanes and reservations; items without an outcome lose their start
+    /// and burn no attempt. A lease that is no longer held is no error.
+    async fn release(&self, tenant: &TenantId, lease: LeaseToken) -> Result<()>;
+
+    /// Makes dead or parked messages pending again, with their keys kept and attempts at zero;
+    /// returns how many. Duplicates, quarantined, erased and gone messages stay.
+    async fn requeue(&self, tenant: &TenantId, messages: &[MessageUid]) -> Result<u64>;
+
+    /// Returns when the next waiting item becomes due, if any; for a worker that found nothing.
+    async fn next_due(&self, scope: &Scope) -> Result<Option<Timestamp>>;
+}
+
+/// Over whom a worker looks for work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // one or all
+pub enum Scope {
+    /// Every tenant of the store, in fair turns.
+    All,
+    /// One tenant.
+    Tenant(TenantId),
+}
+
+/// The three kinds of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums)] // ingest is claimed by mailbox; these three by item
+pub enum JobKind {
+    /// Read raw bytes from the source.
+    Fetch,
+    /// Parse, screen, link, classify, decide, map.
+    Process,
+    /// Write to one sink connection.
+    Deliver,
+}
+
+/// Asks for one batch of work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // built by the engine, read by stores
+pub struct ClaimRequest {
+    /// What kind.
+    pub kind: JobKind,
+    /// Over whom.
+    pub scope: Scope,
+    /// Only connections of this connector; empty for `Process`.
+    pub vendor: String,
+    /// Most items.
+    pub max_items: usize,
+    /// Most raw bytes; the first item is handed out whatever its size.
+    pub max_bytes: u64,
+    /// How long the lease lasts.
+    pub lease: Duration,
+    /// Most claims at a time for one (tenant, connection), or one tenant for `Process`.
+    pub max_in_flight: usize,
+    /// How long after a start without outcome an item is handed out again.
+    pub settle: Duration,
+}
+
+/// One batch of work under one lease.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)] // built by stores, read by the engine
+pub struct Claim {
+    /// Whose work it is.
+    pub tenant: TenantId,
+    /// The fence of every later write.
+    pub lease: LeaseToken,
+    /// The source (`Fetch`) or sink (`Deliver`) connection.
+    pub connection: Option<ConnectionId>,
+    /// The mailbox (`Fetch`).
+    pub mailbox: Option<MailboxId>,
+    /// The items; those of one lane are adjacent and in order.
+    pub items: Vec<ClaimedItem>,
+}
+
+/// One item of a claim.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)] // built by stores, read by the engine
+pub struct ClaimedItem {
+    /// The message.
+    pub message: MessageUid,
+    /// The lane it belongs to: equal texts are one lane.
+    pub lane: String,
+    /// Number of this attempt, from 1.
+    pub attempt: u32,
+    /// An earlier start has no known outcome.
+    pub outcome_unknown: bool,
+    /// When the source received it; orders the lane.
+    pub received_at: Timestamp,
+    /// What to do.
+    pub work: Work,
+}
+
+/// What to do with an item.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums)] // one per kind
+#[allow(clippy::large_enum_variant)] // short-lived, one per item of a bounded batch
+pub enum Work {
+    /// Read raw bytes.
+    Fetch {
+        /// The source's id.
+        provider_id: ProviderId,
+        /// Where the source finds it again.
+        locator: Option<String>,
+    },
+    /// Make a decision.
+    Process {
+        /// The mailbox it was seen in.
+        mailbox: MailboxId,
+        /// The source's thread hint.
+        thread_hint: Option<String>,
+        /// The raw mail.
+        raw: Bytes,
+        /// A model answer kept from a refused or failed attempt, so that it is not paid twice.
+        kept: Option<Classification>,
+    },
+    /// Write to a sink.
+    Deliver {
+        /// The mailbox it was seen in.
+        mailbox: MailboxId,
+        /// What to write.
+        plan: Plan,
+        /// Effects of earlier attempts.
+        done: Vec<Effect>,
+        /// The raw mail.
+        raw: Bytes,
+        /// Parties of this item whose record in this sink is known.
+        parties: Vec<KnownRecord>,
+        /// The thread's record in this sink.
+        record: Option<RecordRef>,
+    },
+}
+
+/// A party and its record in one sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // plain data
+pub struct KnownRecord {
+    /// The party.
+    pub party: PartyKey,
+    /// Its record.
+    pub record: RecordRef,
+}
+
+/// One result, committed alone or not at all.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums)] // stores carry out each
+pub enum Unit {
+    /// The raw bytes came; the message becomes ready to process.
+    Fetched {
+        /// The message.
+        message: MessageUid,
+        /// The raw mail.
+        raw: Bytes,
+        /// When the source received it.
+        received_at: Timestamp,
+        /// The source's thread hint, if the listing did not tell.
+        thread_hint: Option<String>,
+    },
+    /// A decision.
+    Processed(Box<ProcessedUnit>),
+    /// A delivery's end.
+    Delivered(Box<DeliveredUnit>),
+    /// The item of this claim ends parked: gone, draft, quarantined.
+    Park {
+        /// The message.
+        message: MessageUid,
+        /// Why.
+        reason: ParkReason,
+    },
+    /// Try again later: burns an attempt and moves the lane.
+    Retry {
+        /// The message.
+        message: MessageUid,
+        /// Not before.
+        at: Timestamp,
+        /// Why.
+        error: ErrorReport,
+        /// A model answer to keep.
+        keep: Option<Classification>,
+    },
+    /// Give the item up.
+    Dead {
+        /// The message.
+        message: MessageUid,
+        /// Why.
+        reason: DeadReason,
+        /// The last error.
+        error: ErrorReport,
+        /// What becomes of the rest of its lane.
+        after: AfterDead,
+    },
+    /// Calls that were made; one audit row each.
+    Calls(Vec<CallRecord>),
+}
+
+/// What becomes of a lane whose item was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // a lane goes on or it does not
+pub enum AfterDead {
+    /// The next item goes on.
+    Continue,
+    /// The lane waits until the dead item is requeued or parked by a person.
+    HoldLane,
+}
+
+/// The decision about one message.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)] // built by the engine, read by stores
+pub struct ProcessedUnit {
+    /// The message.
+    pub message: MessageUid,
+    /// What the mail says; if the tenant has another message with it, this one is parked as its
+    /// duplicate and nothing else of the unit is kept.
+    pub fingerprint: Fingerprint,
+    /// What was found and decided, for the ledger.
+    pub decision: DecisionRecord,
+    /// How its thread changes; none for mail that joins no thread.
+    pub thread: Option<ThreadChange>,
+    /// What happens next.
+    pub outcome: ProcessedOutcome,
+}
+
+/// How a decision changes a thread.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::exhaustive_structs)] // plain data
+pub struct ThreadChange {
+    /// The version it was read at, 0 for a new thread; a different present version refuses the unit
+    /// as [`Committed::Stale`].
+    pub expected: u64,
+    /// The thread as it shall be; the store sets `version` to `expected + 1` and keeps `records`.
+    pub thread: Thread,
+    /// Keys under which it is found from now on.
+    pub keys: Vec<ThreadKey>,
+}
+
+/// What happens after a decision.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums)] // stores carry out each
+#[allow(clippy::large_enum_variant)] // short-lived
+pub enum ProcessedOutcome {
+    /// Kept, not written.
+    Park(ParkReason),
+    /// Deliver these plans, one a sink.
+    Deliver(Vec<Plan>),
+    /// Ask a person; the item's plans wait.
+    Review(ReviewItem),
+    /// The thread has an open item: wait for its decision, then deliver these plans.
+    Join {
+        /// The open item; if it was decided meanwhile the unit is refused as stale.
+        item: ReviewId,
+        /// What waits.
+        plans: Vec<Plan>,
+    },
+}
+
+/// The end of one delivery.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)] // built by the engine, read by stores
+pub struct DeliveredUnit {
+    /// The message.
+    pub message: MessageUid,
+    /// Its thread.
+    pub thread: ThreadId,
+    /// Effects of this attempt; kept whatever the end.
+    pub effects: Vec<Effect>,
+    /// Parties whose record is known now.
+    pub parties: Vec<KnownRecord>,
+    /// The thread's record, if known now; links the thread.
+    pub record: Option<RecordRef>,
+    /// How it ended.
+    pub end: DeliveredEnd,
+}
+
+/// How one delivery ended.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_enums)] // stores carry out each
+#[allow(clippy::large_enum_variant)] // short-lived
+pub enum DeliveredEnd {
+    /// Complete.
+    Done,
+    /// Try again later: burns an attempt and moves the lane.
+    Retry {
+        /// Not before.
+        at: Timestamp,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// A write has no answer: keeps its start, is next handed out as `outcome_unknown`.
+    Unknown {
+        /// Not before.
+        at: Timestamp,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// Give it up.
+    Dead {
+        /// The last error.
+        error: ErrorReport,
+        /// What becomes of the rest of its lane.
+        after: AfterDead,
+    },
+    /// Ask a person; the delivery and the rest of its lane wait for the item.
+    Review(ReviewItem),
+}
+
+/// How a unit was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // the engine decides each
+pub enum Committed {
+    /// As asked.
+    Accepted,
+    /// The tenant has the same mail already; this one is parked as its duplicate.
+    Duplicate(MessageUid),
+    /// The thread changed since it was read: link again and commit again under the same lease.
+    Stale,
+}

@@ -1,0 +1,203 @@
+//! Mailboxes and how far each was read.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::jobs::Scope;
+use crate::clock::Timestamp;
+use crate::domain::{ConnectionId, EmailAddress, LeaseToken, MailboxId, TenantId};
+use crate::error::{ErrorReport, Result};
+use crate::source::{Cursor, Liveness, PageToken, SourceFault, Stub};
+
+/// Keeps mailboxes; moves the sync state and records the stubs in one transaction.
+#[async_trait]
+pub trait MailboxStore: fmt::Debug + Send + Sync + 'static {
+    /// Puts a mailbox; the sync state of an existing one is kept.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if `mailbox.version` is not the stored one (0 for a new mailbox).
+    async fn put_mailbox(&self, tenant: &TenantId, mailbox: Mailbox) -> Result<Mailbox>;
+
+    /// Returns a mailbox.
+    async fn mailbox(&self, tenant: &TenantId, id: &MailboxId) -> Result<Option<Mailbox>>;
+
+    /// Returns the mailboxes of a tenant after an id, in id order, at most `limit`.
+    async fn mailboxes(
+        &self,
+        tenant: &TenantId,
+        after: Option<&MailboxId>,
+        limit: usize,
+    ) -> Result<Vec<Mailbox>>;
+
+    /// Claims the mailbox of this connector that has been due longest, if one is due, unleased, not
+    /// paused and on a usable connection.
+    async fn claim_mailbox(
+        &self,
+        scope: &Scope,
+        vendor: &str,
+        lease: Duration,
+    ) -> Result<Option<MailboxClaim>>;
+
+    /// Makes a mailbox due now, as a push notification does.
+    async fn mark_dirty(&self, tenant: &TenantId, id: &MailboxId) -> Result<()>;
+
+    /// Records the stubs and moves the sync state in one transaction.
+    ///
+    /// A stub that is known is counted as seen and changes nothing. A stub shown as a draft is
+    /// recorded as parked `draft`.
+    ///
+    /// # Errors
+    ///
+    /// `Fenced` if the mailbox is no longer leased by this token.
+    async fn commit_page(
+        &self,
+        tenant: &TenantId,
+        id: &MailboxId,
+        lease: LeaseToken,
+        page: PageCommit,
+    ) -> Result<PageCommitted>;
+}
+
+/// One mailbox that is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs)] // stored data
+pub struct Mailbox {
+    /// Its id.
+    pub id: MailboxId,
+    /// The source connection.
+    pub connection: ConnectionId,
+    /// The address whose mail it holds, so that our own side's mail is recognised.
+    pub address: Option<EmailAddress>,
+    /// Hosts whose Authentication-Results are trusted, such as `mx.google.com`.
+    #[serde(default)]
+    pub trusted_authserv: Vec<String>,
+    /// Whether the absence of an authentication result is trusted, as for files of one's own.
+    #[serde(default)]
+    pub live: Liveness,
+    /// Process only after the listing is complete, so that threads come in order.
+    #[serde(default)]
+    pub list_first: bool,
+    /// Only mail received at or after this moment.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// How far it was read.
+    #[serde(default)]
+    pub sync: SyncState,
+    /// Whether it is read.
+    #[serde(default)]
+    pub paused: bool,
+    /// Grows by one with each change of its settings.
+    #[serde(default)]
+    pub version: u64,
+}
+
+/// How far a mailbox was read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs)] // stored data
+pub struct SyncState {
+    /// What is being done.
+    pub phase: Phase,
+    /// Where changes are followed from; everything before it is committed.
+    pub cursor: Option<Cursor>,
+    /// Becomes the cursor with the last page of the present listing.
+    pub candidate: Option<Cursor>,
+    /// Where the present listing goes on.
+    pub page: Option<PageToken>,
+    /// When a listing last came to its end.
+    pub complete_at: Option<Timestamp>,
+    /// The present or last run.
+    pub run: SyncRun,
+}
+
+/// What is being done with a mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::exhaustive_enums)] // the phases of a sync
+pub enum Phase {
+    /// Nothing was read yet, or the first listing goes on.
+    #[default]
+    Backfill,
+    /// Changes are followed.
+    Live,
+    /// The cursor was lost; the mailbox is listed again.
+    Reconcile,
+}
+
+/// Counters of one sync run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs)] // stored data
+pub struct SyncRun {
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Pages committed.
+    pub pages: u64,
+    /// Stubs shown.
+    pub listed: u64,
+    /// Stubs that were new.
+    pub new: u64,
+    /// What could not be read, the first [`SyncRun::MAX_FAULTS`].
+    pub faults: Vec<SourceFault>,
+    /// How many could not be read.
+    pub fault_count: u64,
+    /// Why it failed, if it did.
+    pub error: Option<ErrorReport>,
+}
+
+impl SyncRun {
+    /// Faults that are kept in full; the rest is counted.
+    pub const MAX_FAULTS: usize = 100;
+}
+
+/// A mailbox under a lease.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::exhaustive_structs)] // built by stores, read by the engine
+pub struct MailboxClaim {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The mailbox with its sync state.
+    pub mailbox: Mailbox,
+    /// The fence of every later write.
+    pub lease: LeaseToken,
+}
+
+/// One page to commit.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(clippy::exhaustive_structs)] // built by the engine, read by stores
+pub struct PageCommit {
+    /// The messages shown.
+    pub stubs: Vec<Stub>,
+    /// The sync state from now on; the store adds this page's counts to `run`.
+    pub sync: SyncState,
+    /// Whether the lease is kept for the next page; else freed, due again at this moment.
+    pub next: NextPage,
+}
+
+/// What follows a committed page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // go on or free
+pub enum NextPage {
+    /// The lease is kept, prolonged by its length.
+    #[default]
+    Keep,
+    /// The lease is freed; due again at this moment, or only when marked dirty.
+    Free {
+        /// The next round.
+        due: Option<Timestamp>,
+    },
+}
+
+/// What a page commit changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // plain data
+pub struct PageCommitted {
+    /// Stubs that were new.
+    pub new: u64,
+    /// Stubs that were known.
+    pub seen: u64,
+}
