@@ -46,6 +46,12 @@ pub struct Plan {
     pub activity: ActivityDraft,
     /// Which attachments go along, in order.
     pub attachments: Vec<AttachmentChoice>,
+    /// The owner that assignment proposes; set on a created record, never on an existing one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Review reasons that a person has accepted for this plan: they no longer stop it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<ReviewReason>,
     /// What was known when the plan was made; approval refuses if it changed.
     pub basis: Basis,
 }

@@ -355,7 +355,8 @@ pub enum DeliveredEnd {
         /// What becomes of the rest of its lane.
         after: AfterDead,
     },
-    /// Ask a person; the delivery and the rest of its lane wait for the item.
+    /// Ask a person; the delivery and the rest of its lane wait for the item. The delivery takes
+    /// over the item's plan, so that an approval delivers exactly the plan shown.
     Review(ReviewItem),
 }
 
