@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::domain::{
     AuditRow, CallRecord, Category, Confidence, ConnectionId, EmailAddress, MailboxId, MessageUid,
-    Outcome, OutcomeKind, PartyKey, Priority, ProviderId, RecordRef, ReviewDecision, ReviewId,
-    ReviewItem, ReviewState, TenantId, Thread, ThreadId, ThreadKey, Urgency, Versions,
+    Outcome, OutcomeKind, PartyKey, Plan, Priority, ProviderId, RecordRef, ReviewDecision,
+    ReviewId, ReviewItem, ReviewState, TenantId, Thread, ThreadId, ThreadKey, Urgency, Versions,
 };
 use crate::error::{ErrorReport, Result};
 
@@ -22,6 +22,9 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 
     /// Returns rows in (received time, message) order.
     async fn messages(&self, tenant: &TenantId, query: &LedgerQuery) -> Result<Vec<LedgerRow>>;
+
+    /// Returns the plans of a message in connection order, whatever their state.
+    async fn plans(&self, tenant: &TenantId, message: MessageUid) -> Result<Vec<Plan>>;
 
     /// Counts the messages of a mailbox, or of the tenant, by outcome; the sum is every sighting.
     async fn counts(&self, tenant: &TenantId, mailbox: Option<&MailboxId>) -> Result<Counts>;
