@@ -95,11 +95,12 @@ impl OutcomeKind {
     /// Tells whether a message may go from this state to another.
     ///
     /// The table of allowed transitions: a terminal state is left only by a release (parked), a
-    /// replay (dead) or a person's decision (review); `delivered` is final.
+    /// replay (dead) or a person's decision (review: also to delivered, if other sinks have it);
+    /// `delivered` is final.
     pub fn may_become(self, next: OutcomeKind) -> bool {
         use OutcomeKind::{Dead, Delivered, Parked, Pending, Review};
         match (self, next) {
-            (Pending, _) | (Review, Pending | Parked | Dead) => true,
+            (Pending, _) | (Review, Pending | Parked | Dead | Delivered) => true,
             (Parked | Dead, Pending) | (Dead, Parked) => true,
             (Delivered | Parked | Dead | Review, _) => self == next,
         }

@@ -28,7 +28,11 @@ pub trait ConnectionStore: fmt::Debug + Send + Sync + 'static {
     /// Returns all connections of a tenant in id order.
     async fn connections(&self, tenant: &TenantId) -> Result<Vec<Connection>>;
 
-    /// Sets the state, whatever the version.
+    /// Sets the state, whatever the version; a change makes a new version.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such connection.
     async fn set_connection_state(
         &self,
         tenant: &TenantId,
@@ -70,8 +74,8 @@ pub trait PolicySource: fmt::Debug + Send + Sync + 'static {
         map: FieldMap,
     ) -> Result<u64>;
 
-    /// Takes the next turns of a named round robin and returns the first; turns are never given
-    /// twice, so the order is fair over restarts and workers.
+    /// Takes the next turns of a named round robin and returns the first, from 0; turns are never
+    /// given twice, so the order is fair over restarts and workers.
     async fn take_turns(&self, tenant: &TenantId, rule: &str, count: u64) -> Result<u64>;
 }
 
@@ -90,8 +94,9 @@ pub struct Versioned<T> {
 pub trait Gates: fmt::Debug + Send + Sync + 'static {
     /// Closes a connection's gate; a later `until` wins over an earlier one.
     ///
-    /// While it is closed nothing is claimed for the connection. Afterwards one claim of one item
-    /// at a time probes; its first committed outcome that sets no new gate opens it.
+    /// While it is closed nothing is claimed for the connection, mailboxes included. Afterwards one
+    /// claim of one item at a time probes (none while another claim on the connection runs); the
+    /// first outcome that it commits while the gate is not closed anew opens it.
     async fn set_gate(&self, tenant: &TenantId, gate: Gate) -> Result<()>;
 
     /// Opens a connection's gate.

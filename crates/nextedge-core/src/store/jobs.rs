@@ -21,20 +21,33 @@ use crate::error::{ErrorReport, Result};
 pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     /// Claims one batch of work, or nothing if nothing is due.
     ///
-    /// The tenant that was served least recently comes first, then live mail before backfill, then
-    /// the oldest lane head. Items of one lane are adjacent and in order. The claim durably marks
-    /// each item of kind `Process` and `Deliver` as started; an item that has a start but no
-    /// committed outcome when its lease ends is handed out again alone, not before
-    /// [`ClaimRequest::settle`] after its start, as `outcome_unknown`. The third crash while alone
-    /// makes it dead.
+    /// The tenant that was served this kind of work least recently comes first (by a counter; ties
+    /// and tenants never served by id), then live mail before backfill, then the oldest lane head
+    /// by (received time, message). Mail is backfill if its mailbox was in another phase than
+    /// `Live` before the page that first showed it. Items of one lane are adjacent and in order;
+    /// a claim ends before the first item that would exceed its count or bytes.
     ///
-    /// - `Fetch`: stubs of one mailbox whose delay has passed, in received order.
+    /// The claim durably marks each item of kind `Process` and `Deliver` as started. Leases in
+    /// scope that ran out are ended first: a started item without a committed outcome becomes
+    /// `outcome_unknown` and *alone* (the only item of its next claim), and its lane waits until
+    /// `settle` of the claim that started it has passed since that start. Ending again while it is
+    /// flagged alone counts a crash; the third makes it dead (`crash`), holding its delivery lane if
+    /// its thread has no record in that sink. A committed outcome takes the flag and the count away;
+    /// crashes burn no attempt.
+    ///
+    /// - `Fetch`: stubs of one mailbox whose delay has passed, live ones first, in received order;
+    ///   the mailbox is not paused, its source connection usable. They hold no lane.
     /// - `Process`: lanes of one tenant that hold no unfetched stub (a stub that arrives later
-    ///   joins its lane by order); a mailbox with `list_first` waits until its listing is complete.
-    /// - `Deliver`: lanes of one usable sink connection whose gate is open, at most
-    ///   [`ClaimRequest::max_in_flight`] claims at a time. Parties without a known record are
-    ///   reserved for the claim; an item that needs a party reserved by another lane waits, and so
-    ///   does the rest of its lane.
+    ///   joins its lane by order); a mailbox with `list_first` waits until its listing is complete
+    ///   (`sync.complete_at`).
+    /// - `Deliver`: lanes of one usable sink connection whose gate is open; a delivery in review or
+    ///   dead with [`AfterDead::HoldLane`] stops its lane. Parties without a known record (the
+    ///   sender's address, and its company's domain if the plan has a company) are reserved for the
+    ///   claim; an item that needs a party reserved by another claim waits, and so does the rest of
+    ///   its lane. Items of one claim may share a party.
+    ///
+    /// At most [`ClaimRequest::max_in_flight`] claims of this kind run at a time for one (tenant,
+    /// connection), or one tenant for `Process`.
     async fn claim(&self, request: &ClaimRequest) -> Result<Option<Claim>>;
 
     /// Prolongs a lease from now.
@@ -47,9 +60,14 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     /// Commits results of one claim; each unit is accepted or refused alone, answers in order.
     ///
     /// All accepted units are durable, and visible together, when this returns. A store may group
-    /// concurrent calls into one transaction. [`Unit::Calls`] is always accepted: those calls
-    /// happened. The other units are refused with `Fenced` if the lease is not held, or if the
-    /// message is not part of the claim or already committed.
+    /// concurrent calls into one transaction. [`Unit::Calls`] is accepted whether the lease is held
+    /// or not: those calls happened; a claim is remembered for [`CLAIM_MEMORY`] after its end, and
+    /// calls of a forgotten claim, or of one without a connection, are refused with `NotFound`
+    /// ([`AuditLog::append_calls`](super::AuditLog::append_calls) takes those). The other units are
+    /// refused with `Fenced` if the lease is not held, if the message is not part of the claim or
+    /// already committed, or if the claim is of another kind ([`Unit::Park`], [`Unit::Retry`] and
+    /// [`Unit::Dead`] of a `Deliver` claim concern that delivery). Commit does not end a claim;
+    /// [`release`](Self::release) does.
     async fn commit(
         &self,
         tenant: &TenantId,
@@ -61,13 +79,24 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     /// and burn no attempt. A lease that is no longer held is no error.
     async fn release(&self, tenant: &TenantId, lease: LeaseToken) -> Result<()>;
 
-    /// Makes dead or parked messages pending again, with their keys kept and attempts at zero;
-    /// returns how many. Duplicates, quarantined, erased and gone messages stay.
+    /// Makes messages whose outcome is dead or parked pending again, with their keys and effects
+    /// kept and attempts at zero; returns how many. Duplicates, quarantined, erased and gone
+    /// messages stay. A dead message goes on where it died (its dead deliveries, else `Process`,
+    /// else `Fetch`); a parked one is processed again (fetched, if it never was).
     async fn requeue(&self, tenant: &TenantId, messages: &[MessageUid]) -> Result<u64>;
 
-    /// Returns when the next waiting item becomes due, if any; for a worker that found nothing.
+    /// Returns when the next waiting item or mailbox becomes due, now at the earliest; for a worker
+    /// that found nothing.
+    ///
+    /// Counted is what waits for time alone: a lane or stub for its delay, its connection's gate or
+    /// the end of the lease that holds it. Not counted is what waits for a person, for another
+    /// item of its lane, for a listing, or on a paused mailbox or unusable connection. In-flight
+    /// caps and reserved parties are not looked at.
     async fn next_due(&self, scope: &Scope) -> Result<Option<Timestamp>>;
 }
+
+/// How long a claim is remembered after its end, for calls of a worker that lost it.
+pub const CLAIM_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Over whom a worker looks for work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +138,7 @@ pub struct ClaimRequest {
     pub lease: Duration,
     /// Most claims at a time for one (tenant, connection), or one tenant for `Process`.
     pub max_in_flight: usize,
-    /// How long after a start without outcome an item is handed out again.
+    /// How long after its start an item of this claim waits, should it end without outcome.
     pub settle: Duration,
 }
 
@@ -137,11 +166,12 @@ pub struct ClaimedItem {
     pub message: MessageUid,
     /// The lane it belongs to: equal texts are one lane.
     pub lane: String,
-    /// Number of this attempt, from 1.
+    /// Number of this attempt at this kind of work, from 1: grows with each committed retry or
+    /// unknown end.
     pub attempt: u32,
-    /// An earlier start has no known outcome.
+    /// An earlier start has no known outcome; stays until this kind of work is done.
     pub outcome_unknown: bool,
-    /// When the source received it; orders the lane.
+    /// When the source received it, else when it was first seen; orders the lane.
     pub received_at: Timestamp,
     /// What to do.
     pub work: Work,
@@ -176,7 +206,7 @@ pub enum Work {
         mailbox: MailboxId,
         /// What to write.
         plan: Plan,
-        /// Effects of earlier attempts.
+        /// Effects of earlier attempts, in slot order.
         done: Vec<Effect>,
         /// The raw mail.
         raw: Bytes,
@@ -209,7 +239,7 @@ pub enum Unit {
         raw: Bytes,
         /// When the source received it.
         received_at: Timestamp,
-        /// The source's thread hint, if the listing did not tell.
+        /// The source's thread hint; taken only if the listing did not tell.
         thread_hint: Option<String>,
     },
     /// A decision.
@@ -231,7 +261,7 @@ pub enum Unit {
         at: Timestamp,
         /// Why.
         error: ErrorReport,
-        /// A model answer to keep.
+        /// A model answer to keep; none keeps the one that is kept.
         keep: Option<Classification>,
     },
     /// Give the item up.
@@ -283,7 +313,9 @@ pub struct ThreadChange {
     /// The version it was read at, 0 for a new thread; a different present version refuses the unit
     /// as [`Committed::Stale`].
     pub expected: u64,
-    /// The thread as it shall be; the store sets `version` to `expected + 1` and keeps `records`.
+    /// The thread as it shall be. The store sets `version` to `expected + 1`, and owns `records`
+    /// (by connection) and `review` (the oldest open item of the thread): what is given here for
+    /// them is not read, and they change without a new version.
     pub thread: Thread,
     /// Keys under which it is found from now on.
     pub keys: Vec<ThreadKey>,
@@ -296,9 +328,11 @@ pub struct ThreadChange {
 pub enum ProcessedOutcome {
     /// Kept, not written.
     Park(ParkReason),
-    /// Deliver these plans, one a sink.
+    /// Deliver these plans, one a sink; parked as `no_sink` if there are none. A sink that already
+    /// has the message keeps it as delivered.
     Deliver(Vec<Plan>),
-    /// Ask a person; the item's plans wait.
+    /// Ask a person; the item's plans wait. The store sets the item's `version`, `waiting` and
+    /// `state`; an item that exists is opened again with a higher version, keeping what waits.
     Review(ReviewItem),
     /// The thread has an open item: wait for its decision, then deliver these plans.
     Join {
@@ -317,7 +351,8 @@ pub struct DeliveredUnit {
     pub message: MessageUid,
     /// Its thread.
     pub thread: ThreadId,
-    /// Effects of this attempt; kept whatever the end.
+    /// Effects of this attempt; kept whatever the end, the latest of each slot. What they show of
+    /// parties and record is not read: the two fields below tell it.
     pub effects: Vec<Effect>,
     /// Parties whose record is known now.
     pub parties: Vec<KnownRecord>,

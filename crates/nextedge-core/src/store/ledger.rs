@@ -29,7 +29,8 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     /// Counts the messages of a mailbox, or of the tenant, by outcome; the sum is every sighting.
     async fn counts(&self, tenant: &TenantId, mailbox: Option<&MailboxId>) -> Result<Counts>;
 
-    /// Counts our own pending deliveries of open threads by owner, for assignment by load.
+    /// Counts the pending deliveries by the owner of their message's decision, in owner order, for
+    /// assignment by load.
     async fn open_by_owner(&self, tenant: &TenantId) -> Result<Vec<(String, u64)>>;
 }
 
@@ -38,7 +39,8 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 pub trait ThreadLinks: fmt::Debug + Send + Sync + 'static {
     /// Looks threads up by key, and tells which parties have a record in any sink.
     ///
-    /// At most 20 threads a key, the most recent first.
+    /// At most 20 threads a key, the most recent `last_received_at` first, then by id; keys and
+    /// parties in the order asked, each once.
     async fn lookup(
         &self,
         tenant: &TenantId,
@@ -85,7 +87,7 @@ pub struct AuditQuery {
     pub after: u64,
     /// Only calls sent at or after this moment.
     pub since: Option<Timestamp>,
-    /// Only operations that contain this text.
+    /// Only operations that contain this text, case included.
     pub operation: Option<String>,
     /// Only this status; 0 for calls without an answer.
     pub status: Option<u16>,
@@ -112,7 +114,7 @@ impl Default for AuditQuery {
 /// Keeps the items that a person decides.
 #[async_trait]
 pub trait ReviewQueue: fmt::Debug + Send + Sync + 'static {
-    /// Returns items, oldest first.
+    /// Returns items by (opening time, id).
     async fn reviews(&self, tenant: &TenantId, query: &ReviewQuery) -> Result<Vec<ReviewItem>>;
 
     /// Returns an item.
@@ -121,9 +123,15 @@ pub trait ReviewQueue: fmt::Debug + Send + Sync + 'static {
     /// Carries out a decision in one transaction: held deliveries are released in thread order or
     /// parked, the thread's open item is cleared, and the outcomes follow.
     ///
+    /// Released deliveries start with attempts at zero. `Reject` and `Expire` park what was held
+    /// under that reason. `Correct` gives held deliveries their new plan, adds those of new sinks
+    /// and parks held ones without a plan as `not_relevant`; the item takes the category and the
+    /// opener's plans. Deliveries that are not held by the item stay as they are.
+    ///
     /// # Errors
     ///
-    /// `NotFound`; `Conflict` if the item is not open or its version is another one.
+    /// `NotFound`; `Conflict` if the item is not open or its version is another one; `Invalid` if
+    /// a corrected plan is for a message that does not wait for the item.
     async fn decide(
         &self,
         tenant: &TenantId,
@@ -173,7 +181,7 @@ pub struct LedgerRow {
     pub mailbox: MailboxId,
     /// The source's id.
     pub provider_id: ProviderId,
-    /// When the source received it.
+    /// When the source received it; until it tells, when it was first seen.
     pub received_at: Option<Timestamp>,
     /// Its one state.
     pub outcome: Outcome,
@@ -186,7 +194,7 @@ pub struct LedgerRow {
 }
 
 impl LedgerRow {
-    /// Errors that are kept for a message: the first and the latest ones.
+    /// Errors that are kept for a message: the first one and the latest nine.
     pub const MAX_ERRORS: usize = 10;
 }
 

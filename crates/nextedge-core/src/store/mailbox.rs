@@ -15,7 +15,7 @@ use crate::source::{Cursor, Liveness, PageToken, SourceFault, Stub};
 /// Keeps mailboxes; moves the sync state and records the stubs in one transaction.
 #[async_trait]
 pub trait MailboxStore: fmt::Debug + Send + Sync + 'static {
-    /// Puts a mailbox; the sync state of an existing one is kept.
+    /// Puts a mailbox; the sync state of an existing one is kept, a new one is due now.
     ///
     /// # Errors
     ///
@@ -33,8 +33,8 @@ pub trait MailboxStore: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Mailbox>>;
 
-    /// Claims the mailbox of this connector that has been due longest, if one is due, unleased, not
-    /// paused and on a usable connection.
+    /// Claims the mailbox of this connector that has been due longest (then by tenant and id), if
+    /// one is due, unleased, not paused and on a usable source connection whose gate is open.
     async fn claim_mailbox(
         &self,
         scope: &Scope,
@@ -42,7 +42,11 @@ pub trait MailboxStore: fmt::Debug + Send + Sync + 'static {
         lease: Duration,
     ) -> Result<Option<MailboxClaim>>;
 
-    /// Makes a mailbox due now, as a push notification does.
+    /// Makes a mailbox due now, as a push notification does; a leased one when it is freed.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such mailbox.
     async fn mark_dirty(&self, tenant: &TenantId, id: &MailboxId) -> Result<()>;
 
     /// Records the stubs and moves the sync state in one transaction.
@@ -172,7 +176,8 @@ pub struct MailboxClaim {
 pub struct PageCommit {
     /// The messages shown.
     pub stubs: Vec<Stub>,
-    /// The sync state from now on; the store adds this page's counts to `run`.
+    /// The sync state from now on; the store adds this page's counts to `run` (no page if `run`
+    /// has an error) and cuts `run.faults` to [`SyncRun::MAX_FAULTS`].
     pub sync: SyncState,
     /// Whether the lease is kept for the next page; else freed, due again at this moment.
     pub next: NextPage,

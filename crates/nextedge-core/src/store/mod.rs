@@ -14,9 +14,15 @@
 //! # Lanes
 //!
 //! Work of one conversation is done in order. The *intake lane* of a message is its mailbox and the
-//! source's thread hint, and orders `process`; the *delivery lane* is the sink connection and our
+//! source's thread hint (without one, the message alone), and orders `process`; the *delivery lane* is the sink connection and our
 //! thread, and orders `deliver`. Inside a lane the order is (received time, message id). One claim
 //! at a time holds a lane; retry and backoff move the lane, never the order.
+//!
+//! # Outcomes
+//!
+//! A message that was processed has the worst outcome of its deliveries: pending, dead, review,
+//! delivered, parked; the detail is that of the first such sink. A message that waits for a review
+//! item counts as in review even if it has no plan.
 
 mod config;
 mod jobs;
@@ -25,8 +31,9 @@ mod mailbox;
 
 pub use config::{ConnectionStore, Gate, Gates, PolicySource, Versioned};
 pub use jobs::{
-    AfterDead, Claim, ClaimRequest, ClaimedItem, Committed, DeliveredEnd, DeliveredUnit, JobKind,
-    JobStore, KnownRecord, ProcessedOutcome, ProcessedUnit, Scope, ThreadChange, Unit, Work,
+    AfterDead, CLAIM_MEMORY, Claim, ClaimRequest, ClaimedItem, Committed, DeliveredEnd,
+    DeliveredUnit, JobKind, JobStore, KnownRecord, ProcessedOutcome, ProcessedUnit, Scope,
+    ThreadChange, Unit, Work,
 };
 pub use ledger::{
     Archive, AuditLog, AuditQuery, Counts, DecisionRecord, Ledger, LedgerQuery, LedgerRow, Lookup,
