@@ -9,6 +9,7 @@ mod context;
 mod domain;
 mod error;
 pub mod mail;
+pub mod memory;
 pub mod policy;
 mod secret;
 pub mod sink;
