@@ -23,6 +23,7 @@ use crate::response::Response;
 use crate::retry::{Budget, chance};
 use crate::stats::CallCount;
 use crate::status;
+use crate::token::TokenProvider;
 use crate::transport::Lost;
 
 /// Calls one vendor for every tenant; cheap to clone, all clones share pool, quotas and breakers.
@@ -70,20 +71,10 @@ impl ApiClient {
         let connection = self.connection(cx);
         loop {
             call.check_deadline(cx)?;
-            let admission = self
-                .admit(cx, &connection.breaker)
-                .map_err(|e| call.unsent(e))?;
-            let slot = self
-                .slot(cx, &connection)
-                .await
-                .map_err(|e| call.unsent(e))?;
-            self.pace(cx, &connection.limiter, request)
-                .await
-                .map_err(|e| call.unsent(e))?;
-            let token = self
-                .token(cx, &mut call)
-                .await
-                .map_err(|e| call.unsent(e))?;
+            let admission = admit(cx, &call, &connection.breaker)?;
+            let slot = self.slot(cx, &call, &connection).await?;
+            self.pace(cx, &call, &connection.limiter).await?;
+            let token = self.token(cx, &mut call).await?;
             let outcome = self.attempt(cx, &call, &url, token.as_ref()).await;
             drop(slot);
             if let Some(health) = health(cx, &outcome) {
@@ -139,82 +130,79 @@ impl ApiClient {
             limiter: Limiter::new(cx.connection().version, &(settings.limits)(cx)),
             slots: Semaphore::new(settings.in_flight),
             budget: Budget::new(&settings.retry),
-            refreshing: tokio::sync::Mutex::new(()),
-        })
-    }
-
-    fn admit<'a>(&self, cx: &CallContext, breaker: &'a Breaker) -> Result<Admission<'a>> {
-        breaker.admit(cx.now()).map_err(|wait| {
-            Error::new(
-                ErrorKind::Unavailable,
-                "the connection keeps failing; breaker is open",
-            )
-            .with_retry(Retry::After(wait))
-            .with_reach(Reach::Connection)
+            refreshing: tokio::sync::Mutex::default(),
         })
     }
 
     async fn slot<'a>(
         &self,
         cx: &CallContext,
+        call: &Call<'_>,
         connection: &'a ConnectionState,
-    ) -> Result<SemaphorePermit<'a>> {
-        match within(cx, cx.remaining(), connection.slots.acquire()).await {
-            Some(Ok(slot)) => Ok(slot),
-            Some(Err(_)) => Err(Error::new(ErrorKind::Unexpected, "slots are closed")),
-            None => Err(
-                Error::new(ErrorKind::Timeout, "no free slot before the deadline")
-                    .with_context("in_flight", self.parts.settings.in_flight),
-            ),
-        }
+    ) -> Result<SemaphorePermit<'a>, CallError> {
+        let error = match within(cx, cx.remaining(), connection.slots.acquire()).await {
+            Some(Ok(slot)) => return Ok(slot),
+            Some(Err(_)) => Error::new(ErrorKind::Unexpected, "slots are closed"),
+            None => Error::new(ErrorKind::Timeout, "no free slot before the deadline")
+                .with_context("in_flight", self.parts.settings.in_flight),
+        };
+        Err(call.unsent(error))
     }
 
-    async fn pace(&self, cx: &CallContext, limiter: &Limiter, request: &Request) -> Result<()> {
+    async fn pace(
+        &self,
+        cx: &CallContext,
+        call: &Call<'_>,
+        limiter: &Limiter,
+    ) -> Result<(), CallError> {
         let settings = &self.parts.settings;
         let ask = Ask {
             now: cx.now(),
-            class: request.rate_class,
-            cost: request.cost,
+            class: call.request.rate_class,
+            cost: call.request.cost,
             max_wait: settings.limiter_wait.min(cx.remaining()),
         };
-        match limiter.take(cx.connection().version, || (settings.limits)(cx), &ask) {
-            Pace::Go(Duration::ZERO) => Ok(()),
+        let error = match limiter.take(cx.connection().version, || (settings.limits)(cx), &ask) {
+            Pace::Go(Duration::ZERO) => return Ok(()),
             Pace::Go(wait) => {
                 cx.clock().sleep(wait).await;
-                Ok(())
+                return Ok(());
             }
-            Pace::Later(wait) => Err(Error::new(ErrorKind::RateLimited, "our quota is used up")
+            Pace::Later(wait) => Error::new(ErrorKind::RateLimited, "our quota is used up")
                 .with_retry(Retry::After(wait))
-                .with_reach(Reach::Connection)),
-            Pace::Never => Err(
-                Error::new(ErrorKind::Config, "the call costs more than its quota")
-                    .with_context("cost", request.cost),
-            ),
-        }
+                .with_reach(Reach::Connection),
+            Pace::Never => Error::new(ErrorKind::Config, "the call costs more than its quota")
+                .with_context("cost", ask.cost),
+        };
+        Err(call.unsent(error))
     }
 
-    async fn token(&self, cx: &CallContext, call: &mut Call<'_>) -> Result<Option<Secret>> {
+    async fn token(
+        &self,
+        cx: &CallContext,
+        call: &mut Call<'_>,
+    ) -> Result<Option<Secret>, CallError> {
         if call.request.auth == Auth::None {
             return Ok(None);
         }
         if let Some(renewed) = call.renewed.take() {
             return Ok(Some(renewed));
         }
-        let Some(tokens) = &self.parts.tokens else {
-            return Err(Error::new(
-                ErrorKind::Config,
-                "the client has no token provider",
-            ));
-        };
-        let token = within(cx, cx.remaining(), tokens.token(cx)).await;
-        token
-            .unwrap_or_else(|| {
-                Err(Error::new(
-                    ErrorKind::Timeout,
-                    "no token before the deadline",
-                ))
-            })
-            .map(Some)
+        let tokens = self.tokens().map_err(|error| call.unsent(error))?;
+        match within(cx, cx.remaining(), tokens.token(cx)).await {
+            Some(token) => token.map(Some).map_err(|error| call.unsent(error)),
+            None => {
+                let error = Error::new(ErrorKind::Timeout, "no token before the deadline");
+                Err(call.unsent(error))
+            }
+        }
+    }
+
+    fn tokens(&self) -> Result<&dyn TokenProvider> {
+        self.parts.tokens.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "the client has no token provider")
+                .with_action("set the client's tokens, or make the request anonymous")
+        })
     }
 
     async fn attempt(
@@ -302,30 +290,20 @@ impl ApiClient {
         {
             return Next::Refresh(token.clone());
         }
-        let delay = match failure.error().retry() {
-            Retry::After(delay) => {
-                if failure.error().reach() == Reach::Connection {
-                    connection.limiter.pause(later(cx.now(), delay));
-                }
-                if delay > retry.obeyed_wait {
-                    None
-                } else {
-                    Some(delay)
-                }
-            }
-            Retry::Backoff => Some(retry.backoff(call.attempts, chance())),
-            _ => None,
+        let (delay, longest) = match failure.error().retry() {
+            Retry::After(delay) => (delay, retry.obeyed_wait),
+            Retry::Backoff => (retry.backoff(call.attempts, chance()), retry.cap),
+            _ => return Next::Stop,
         };
-        match delay {
-            Some(delay)
-                if call.attempts < retry.attempts
-                    && call.may_repeat()
-                    && delay < cx.remaining()
-                    && connection.budget.spend() =>
-            {
-                Next::Wait(delay)
-            }
-            _ => Next::Stop,
+        if asks_for_fewer_calls(failure.error()) {
+            connection.limiter.pause(later(cx.now(), delay));
+        }
+        let fits = delay <= longest && delay < cx.remaining();
+        let left = call.attempts < retry.attempts;
+        if fits && left && call.may_repeat() && connection.budget.spend() {
+            Next::Wait(delay)
+        } else {
+            Next::Stop
         }
     }
 
@@ -336,19 +314,19 @@ impl ApiClient {
         connection: &ConnectionState,
         rejected: &Secret,
     ) -> Result<Secret> {
-        let Some(tokens) = &self.parts.tokens else {
-            return Err(Error::new(
-                ErrorKind::Config,
-                "the client has no token provider",
-            ));
-        };
+        let tokens = self.tokens()?;
         let renewal = async {
-            let _alone = connection.refreshing.lock().await;
+            let mut refused = connection.refreshing.lock().await;
             let present = tokens.token(cx).await?;
             if present.expose() != rejected.expose() {
                 return Ok(present);
             }
-            tokens.refresh(cx, rejected).await
+            if let Some(error) = refused.lately(rejected, cx.now()) {
+                return Err(error);
+            }
+            let renewed = tokens.refresh(cx, rejected).await;
+            refused.note(rejected, &renewed, cx.now());
+            renewed
         };
         let renewed = within(cx, cx.remaining(), renewal).await;
         renewed.unwrap_or_else(|| {
@@ -358,6 +336,27 @@ impl ApiClient {
             ))
         })
     }
+}
+
+/// Lets an attempt out unless the connection keeps failing.
+fn admit<'a>(
+    cx: &CallContext,
+    call: &Call<'_>,
+    breaker: &'a Breaker,
+) -> Result<Admission<'a>, CallError> {
+    breaker.admit(cx.now()).map_err(|wait| {
+        let message = "the connection keeps failing; breaker is open";
+        let error = Error::new(ErrorKind::Unavailable, message)
+            .with_retry(Retry::After(wait))
+            .with_reach(Reach::Connection);
+        call.unsent(error)
+    })
+}
+
+/// Tells whether the whole connection, not only this call, should hold back.
+fn asks_for_fewer_calls(error: &Error) -> bool {
+    let timed = matches!(error.retry(), Retry::After(_));
+    error.reach() != Reach::Item && (timed || error.kind() == ErrorKind::RateLimited)
 }
 
 impl fmt::Debug for ApiClient {

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::breaker::Breaker;
 use crate::limit::Limiter;
 use crate::retry::Budget;
+use crate::token::RefusedGrant;
 
 /// The state of one (tenant, connection).
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct ConnectionState {
     pub(crate) slots: Semaphore,
     pub(crate) budget: Budget,
     /// Held while a token is renewed, so that one refused token is renewed once.
-    pub(crate) refreshing: tokio::sync::Mutex<()>,
+    pub(crate) refreshing: tokio::sync::Mutex<RefusedGrant>,
 }
 
 /// The states of all connections that were used lately.
@@ -102,5 +103,55 @@ impl Entries {
         for (_, key) in oldest.into_iter().take(count) {
             self.by_key.remove(&key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::time::Duration;
+
+    use crate::breaker::BreakerOptions;
+    use crate::limit::RateLimits;
+    use crate::retry::RetryOptions;
+    use nextedge_core::{Connection, ConnectionRole};
+
+    fn context(tenant: u32, connection: &str) -> CallContext {
+        let id = ConnectionId::new(connection).unwrap();
+        let connection = Arc::new(Connection::new(id, "acme", ConnectionRole::Sink));
+        let tenant = TenantId::new(format!("t{tenant}")).unwrap();
+        CallContext::new(tenant, connection, Duration::from_secs(1))
+    }
+
+    fn state() -> ConnectionState {
+        ConnectionState {
+            breaker: Breaker::new(BreakerOptions::default()),
+            limiter: Limiter::new(0, &RateLimits::none()),
+            slots: Semaphore::new(1),
+            budget: Budget::new(&RetryOptions::default()),
+            refreshing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn equal_connection_names_of_two_tenants_share_nothing() {
+        let connections = Connections::new(10);
+        let first = connections.of(&context(1, "crm"), state);
+        let second = connections.of(&context(2, "crm"), state);
+        let again = connections.of(&context(1, "crm"), state);
+        assert!(!Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&first, &again));
+    }
+
+    #[test]
+    fn only_idle_connections_are_forgotten_and_the_map_stays_bounded() {
+        let connections = Connections::new(16);
+        let held = connections.of(&context(0, "crm"), state);
+        (1..1000).for_each(|tenant| drop(connections.of(&context(tenant, "crm"), state)));
+        assert!(connections.entries.lock().unwrap().by_key.len() <= 16);
+        let known = connections.known(&context(0, "crm")).unwrap();
+        assert!(Arc::ptr_eq(&held, &known));
+        assert!(connections.known(&context(1, "crm")).is_none());
+        assert!(connections.known(&context(999, "crm")).is_some());
     }
 }

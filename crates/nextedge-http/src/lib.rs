@@ -5,7 +5,9 @@
 //! limit, token, attempt time-out and classification, with one forced refresh after a 401. Every
 //! attempt leaves one [`CallRecord`](nextedge_core::CallRecord) in the
 //! [`CallContext`](nextedge_core::CallContext), so the audit
-//! sees exactly what the vendor saw. Time comes from the context's clock; tests never wait.
+//! sees exactly what the vendor saw. Time comes from the context's clock, so tests never wait; a test
+//! on a [`ManualClock`](nextedge_core::ManualClock) that provokes failures sets
+//! [`RetryOptions::never`], or moves the clock past the backoff.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -76,6 +78,7 @@ mod stats;
 mod status;
 mod token;
 mod transport;
+mod window;
 
 pub use breaker::{BreakerOptions, BreakerState};
 pub use builder::{ApiClientBuilder, AuthScheme};

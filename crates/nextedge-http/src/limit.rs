@@ -1,15 +1,13 @@
-//! A vendor's quota as data, and the pacing that keeps it.
-//!
-//! Own code instead of a token bucket crate for two reasons: time is the injected clock, and a
-//! vendor counts calls per window. A bucket that starts full lets nearly twice its size through in
-//! the first window; the window here never lets more than `calls` through in any span of `per`.
+//! A vendor's quota as data, and the pacing of one connection that keeps it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use nextedge_core::{Timestamp, later};
+use nextedge_core::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::window::Window;
 
 /// At most `calls` in any span of `per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,97 +177,10 @@ fn common_place(windows: &mut [&mut Window], ask: &Ask<'_>, start: Timestamp) ->
     }
 }
 
-/// Counts calls in slices of a span; places may be given ahead of time.
-#[derive(Debug)]
-struct Window {
-    calls: u32,
-    slice_us: i64,
-    slices: VecDeque<(i64, u32)>,
-    asked: Timestamp,
-}
-
-impl Window {
-    fn new(limit: RateLimit) -> Self {
-        let span_us = i64::try_from(limit.per.as_micros()).unwrap_or(i64::MAX);
-        Self {
-            calls: limit.calls,
-            slice_us: (span_us / SLICES).max(1) + 1,
-            slices: VecDeque::new(),
-            asked: Timestamp::MIN_UTC,
-        }
-    }
-
-    /// Returns the first moment from `from` on at which `cost` fits; `None` if it never does.
-    fn place(&mut self, now: Timestamp, from: Timestamp, cost: u32) -> Option<Timestamp> {
-        if cost > self.calls {
-            return None;
-        }
-        self.forget(now);
-        let mut slice = self.slice(from);
-        while let Some(next) = self.crowded(slice, cost) {
-            slice = next;
-        }
-        let start = Timestamp::from_timestamp_micros(slice.saturating_mul(self.slice_us))?;
-        Some(from.max(start))
-    }
-
-    /// Returns the next slice worth trying if `cost` does not fit into this one: every span that
-    /// contains the slice must have room, also those with places given ahead of time.
-    fn crowded(&self, slice: i64, cost: u32) -> Option<i64> {
-        let ahead = self.slices.iter().map(|(at, _)| *at);
-        let ahead = ahead.filter(|at| *at > slice && *at <= slice + SLICES);
-        for end in std::iter::once(slice).chain(ahead) {
-            let mut span = self.span(end).peekable();
-            let oldest = span.peek().map_or(slice, |(at, _)| *at);
-            let used: u64 = span.map(|(_, used)| u64::from(*used)).sum();
-            if used + u64::from(cost) > u64::from(self.calls) {
-                let leaves = if end == slice { oldest + SLICES } else { end };
-                return Some(leaves + 1);
-            }
-        }
-        None
-    }
-
-    /// Returns what counts in the span that ends with this slice.
-    fn span(&self, end: i64) -> impl Iterator<Item = &(i64, u32)> {
-        let slices = self.slices.iter();
-        slices.filter(move |(at, _)| (end - SLICES..=end).contains(at))
-    }
-
-    /// Takes a place found by `place`.
-    fn put(&mut self, due: Timestamp, cost: u32) {
-        let slice = self.slice(due);
-        let index = self.slices.partition_point(|(at, _)| *at < slice);
-        match self.slices.get_mut(index) {
-            Some((at, used)) if *at == slice => *used += cost,
-            _ => self.slices.insert(index, (slice, cost)),
-        }
-    }
-
-    /// Drops what no longer counts, and everything if the clock was set back.
-    fn forget(&mut self, now: Timestamp) {
-        let span = Duration::from_micros(self.slice_us.unsigned_abs()) * 64;
-        if later(now, span) < self.asked {
-            self.slices.clear();
-        }
-        self.asked = now;
-        let oldest = self.slice(now) - SLICES;
-        while self.slices.front().is_some_and(|(at, _)| *at < oldest) {
-            self.slices.pop_front();
-        }
-    }
-
-    fn slice(&self, moment: Timestamp) -> i64 {
-        moment.timestamp_micros().div_euclid(self.slice_us)
-    }
-}
-
-/// Slices of a span: memory is bounded by it, and 1/64 of the quota is left as margin.
-const SLICES: i64 = 64;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nextedge_core::later;
 
     const T0: Timestamp = Timestamp::UNIX_EPOCH;
 

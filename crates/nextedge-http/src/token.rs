@@ -1,9 +1,10 @@
 //! Where credentials come from.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use nextedge_core::{CallContext, Error, ErrorKind, Reach, Result, Secret};
+use nextedge_core::{CallContext, Error, ErrorKind, Reach, Result, Secret, Timestamp, later};
 
 /// Gives the token of a connection, and a new one when the vendor has refused it.
 ///
@@ -77,3 +78,34 @@ impl fmt::Debug for StaticToken {
         f.write_str("StaticToken(…)")
     }
 }
+
+/// The last token whose renewal was refused: calls that queued up behind it are not worth asking
+/// the vendor again, which may lock an account after too many refusals.
+#[derive(Debug, Default)]
+pub(crate) struct RefusedGrant(Option<(Secret, Timestamp)>);
+
+impl RefusedGrant {
+    /// Returns the refusal if this token was refused its renewal a moment ago.
+    pub(crate) fn lately(&self, rejected: &Secret, now: Timestamp) -> Option<Error> {
+        let (token, at) = self.0.as_ref()?;
+        let fresh = now < later(*at, REMEMBERED) && token.expose() == rejected.expose();
+        fresh.then(|| {
+            Error::new(
+                ErrorKind::Unauthorized,
+                "the grant was refused a moment ago",
+            )
+            .with_reach(Reach::Connection)
+            .with_action("authorise the connection again")
+        })
+    }
+
+    /// Remembers how a renewal ended; only a refusal counts, not an unreachable vendor.
+    pub(crate) fn note(&mut self, rejected: &Secret, renewed: &Result<Secret>, now: Timestamp) {
+        self.0 = match renewed {
+            Err(error) if error.kind() == ErrorKind::Unauthorized => Some((rejected.clone(), now)),
+            _ => None,
+        };
+    }
+}
+
+const REMEMBERED: Duration = Duration::from_secs(10);

@@ -49,6 +49,7 @@ pub(crate) struct Lost {
 }
 
 impl Transport {
+    #[allow(clippy::disallowed_methods)] // the one place that builds an HTTP client
     pub(crate) fn new(options: &TransportOptions) -> Result<Self> {
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
