@@ -14,6 +14,7 @@ pub mod policy;
 mod secret;
 pub mod sink;
 pub mod source;
+pub mod stage;
 pub mod store;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, later};

@@ -73,6 +73,15 @@ impl std::str::FromStr for Category {
 pub struct Confidence(f64);
 
 impl Confidence {
+    /// The default confidence from which mail is written without a person.
+    pub const WRITE: Self = Self(0.80);
+    /// The default confidence below which rules propose the category.
+    pub const FLOOR: Self = Self(0.75);
+    /// What a person or an explicit rule decided.
+    pub const CERTAIN: Self = Self(1.0);
+    /// What nobody answered.
+    pub const UNKNOWN: Self = Self(0.0);
+
     /// Checks and wraps a number between 0 and 1.
     ///
     /// # Errors

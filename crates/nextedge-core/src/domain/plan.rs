@@ -52,6 +52,9 @@ pub struct Plan {
     /// Review reasons that a person has accepted for this plan: they no longer stop it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<ReviewReason>,
+    /// Facts for a person: what was cut, which attachments were refused and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What was known when the plan was made; approval refuses if it changed.
     pub basis: Basis,
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::import;
 use crate::domain::{Category, FieldName, Priority, RecordKind};
+use crate::error::Result;
 
 /// How decisions become fields of one sink connection.
 ///
@@ -32,6 +34,26 @@ pub struct FieldMap {
     /// Longest text of a field in characters, as `kind.field`; filled by the preflight.
     #[serde(default)]
     pub lengths: BTreeMap<String, usize>,
+}
+
+impl FieldMap {
+    /// Reads the TOML form; [`CompiledMap`](crate::stage::map::CompiledMap) checks its templates.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Config`; the context names `field` and `line`, the action what to write instead.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        import::read("field map", text)
+    }
+
+    /// Writes the TOML form, which [`FieldMap::from_toml`] reads back to the same value.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Unexpected` if a value has no TOML form.
+    pub fn to_toml(&self) -> Result<String> {
+        import::write(self)
+    }
 }
 
 /// What one category creates.
@@ -71,7 +93,24 @@ pub enum KnownParty {
     Review,
 }
 
-/// A text with `{{ … }}` placeholders, evaluated with bounded fuel.
+/// A text with placeholders, evaluated with bounded fuel; an empty result leaves the field out.
+///
+/// | Placeholder | Value |
+/// |---|---|
+/// | `subject`, `text`, `body` | decoded subject, new text, whole text |
+/// | `description` | insights, then as much of the original as fits, under headings |
+/// | `category`, `confidence`, `urgency`, `priority`, `reason`, `model`, `language` | the decision; `confidence` as `0.91`, `priority` in the CRM's word |
+/// | `owner` | the assigned owner's id; empty in `on_reply` |
+/// | `sender.email`, `.name`, `.first_name`, `.last_name`, `.display`, `.domain` | the correspondent; `display` is the name, else the address |
+/// | `contact.name`, `.first_name`, `.last_name`, `.phone`, `.title`, `.company` | extracted from the mail, else from the sender's header |
+/// | `company.name`, `company.domain` | extracted name, else the domain; empty for free mail |
+/// | `score.points`, `score.band`, `score.factors` | the lead score; empty for other categories |
+/// | `summary` | the machine-written summary, labelled as such |
+/// | `sent_at`, `received_at` | RFC 3339, UTC |
+/// | `message_id`, `mailbox` | the header Message-ID; the mailbox it came to |
+///
+/// Beside placeholders there are `{% if … %}` and the filters `upper`, `lower`, `trim`, `title`,
+/// `capitalize`, `length`, `default`, `first`, `last` and `truncate(n)`. Other tags are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Template(pub String);

@@ -1,0 +1,156 @@
+//! Which rules of the tenant apply to a mail, and what they say.
+
+use super::DecideInput;
+use crate::domain::{Category, Domain, EmailAddress, Priority};
+use crate::policy::{Action, Condition, Owner, Rule};
+use crate::stage::text::{cut_bytes, first_phrase};
+
+/// The rules that apply, in the policy's order.
+pub(super) struct RuleFacts<'a> {
+    rules: Vec<&'a Rule>,
+    keyword: Option<(Category, String)>,
+}
+
+impl<'a> RuleFacts<'a> {
+    /// Finds the rules that apply.
+    pub(super) fn of(input: &DecideInput<'a>) -> Self {
+        let facts = Facts::of(input);
+        let applies = |rule: &&Rule| {
+            rule.when
+                .iter()
+                .all(|condition| facts.hold(condition, input))
+        };
+        let rules = input.policy.rules.iter().filter(applies).collect();
+        let words = input.policy.keywords.iter();
+        let keyword = words.filter_map(|(category, words)| {
+            let words = || words.iter().map(String::as_str);
+            let found = first_phrase(&facts.subject, words())
+                .or_else(|| first_phrase(&facts.text, words()));
+            found.map(|word| (*category, word.to_owned()))
+        });
+        // A possible lead must not be lost: among several categories Lead wins.
+        let keyword = keyword.min_by_key(|(category, _)| *category);
+        Self { rules, keyword }
+    }
+
+    /// The first rule that parks.
+    pub(super) fn parking(&self) -> Option<&'a str> {
+        self.with(|action| matches!(action, Action::Park).then_some(()))
+            .map(|(name, ())| name)
+    }
+
+    /// The first rule that asks a person.
+    pub(super) fn reviewing(&self) -> Option<&'a str> {
+        self.with(|action| matches!(action, Action::Review).then_some(()))
+            .map(|(name, ())| name)
+    }
+
+    /// The first rule that writes its category at any confidence.
+    pub(super) fn writing(&self) -> Option<(&'a str, Category)> {
+        let mut writing = self.rules.iter().filter(|rule| rule.auto_write);
+        writing.find_map(|rule| Some((rule.name.as_str(), rule.category()?)))
+    }
+
+    /// What the rules, else the tenant's words, propose, with the reason in words.
+    pub(super) fn proposing(&self) -> Option<(Category, String)> {
+        let by_rule = self.rules.iter().find_map(|rule| {
+            let category = rule.category()?;
+            Some((
+                category,
+                format!("rule “{}” proposes {category}", rule.name),
+            ))
+        });
+        by_rule.or_else(|| {
+            let (category, word) = self.keyword.as_ref()?;
+            Some((*category, format!("the word “{word}” proposes {category}")))
+        })
+    }
+
+    /// The priority that a rule sets.
+    pub(super) fn priority(&self) -> Option<Priority> {
+        self.with(|action| match action {
+            Action::SetPriority(priority) => Some(*priority),
+            _ => None,
+        })
+        .map(|(_, priority)| priority)
+    }
+
+    /// The owner that a rule names.
+    pub(super) fn owner(&self) -> Option<Owner> {
+        self.with(|action| match action {
+            Action::Assign(owner) => Some(owner.clone()),
+            _ => None,
+        })
+        .map(|(_, owner)| owner)
+    }
+
+    fn with<T>(&self, wanted: impl Fn(&Action) -> Option<T>) -> Option<(&'a str, T)> {
+        self.rules.iter().find_map(|rule| {
+            let found = rule.then.iter().find_map(&wanted)?;
+            Some((rule.name.as_str(), found))
+        })
+    }
+}
+
+/// The mail in the form that conditions compare.
+struct Facts {
+    subject: String,
+    text: String,
+    domain: Domain,
+}
+
+impl Facts {
+    fn of(input: &DecideInput<'_>) -> Self {
+        Self {
+            subject: input.subject.to_lowercase(),
+            text: cut_bytes(input.text, MAX_TEXT_BYTES).to_lowercase(),
+            domain: input.sender.address.domain(),
+        }
+    }
+
+    fn hold(&self, condition: &Condition, input: &DecideInput<'_>) -> bool {
+        match condition {
+            Condition::SenderDomain(domains) => domains.iter().any(|name| {
+                let rest = self
+                    .domain
+                    .as_str()
+                    .strip_suffix(name.to_lowercase().as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }),
+            Condition::SenderAddress(addresses) => {
+                let from = input.mail.from.as_ref().map(|from| &from.address);
+                let is_sender = |address: &EmailAddress| {
+                    address == &input.sender.address || Some(address) == from
+                };
+                addresses.iter().any(is_sender)
+            }
+            Condition::SubjectContains(words) => contains(&self.subject, words),
+            Condition::TextContains(words) => contains(&self.text, words),
+            Condition::Recipient(addresses) => {
+                let mut recipients = input.mail.to.iter().chain(&input.mail.cc);
+                recipients.any(|to| addresses.contains(&to.address))
+            }
+            Condition::HasAttachment(wanted) => input.mail.attachments.is_empty() != *wanted,
+            Condition::Language(codes) => {
+                let language = input.mail.language.as_deref().unwrap_or_default();
+                codes.iter().any(|code| code.eq_ignore_ascii_case(language))
+            }
+            Condition::Category(categories) => input
+                .classification
+                .is_some_and(|answer| categories.contains(&answer.top().0)),
+            Condition::Label(labels) => input.labels.iter().any(|label| {
+                labels
+                    .iter()
+                    .any(|wanted| wanted.eq_ignore_ascii_case(label))
+            }),
+        }
+    }
+}
+
+fn contains(text: &str, words: &[String]) -> bool {
+    let lower: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    first_phrase(text, lower.iter().map(String::as_str)).is_some()
+}
+
+/// How much of the text rules see.
+const MAX_TEXT_BYTES: usize = 256 * 1024;

@@ -1,0 +1,227 @@
+//! How much a mail hurries, from cues in seven languages and the classifier's answer.
+
+use super::text::{cut_bytes, find_phrase, first_phrase};
+use crate::domain::Urgency;
+
+/// Combines the classifier's urgency with the cues in subject and text.
+///
+/// A cue raises, by at most two steps; a mail that says it does not hurry is lowered to `low` where
+/// nothing else speaks for more than `normal`.
+pub fn urgency(subject: &str, text: &str, classified: Option<Urgency>) -> Urgency {
+    let base = classified.unwrap_or_default();
+    match cue(subject, text) {
+        Some(Urgency::Low) if base <= Urgency::Normal => base.min(Urgency::Low),
+        Some(cue) if cue > base => cue.min(raised_twice(base)),
+        _ => base,
+    }
+}
+
+/// Returns the strongest cue of subject and text, if there is one.
+pub fn cue(subject: &str, text: &str) -> Option<Urgency> {
+    let all = format!("{subject}\n{}", cut_bytes(text, MAX_TEXT_BYTES)).to_lowercase();
+    let mut rest = all.as_str();
+    let mut blanked = String::new();
+    let calm = first_phrase(rest, CALM.iter().copied());
+    if calm.is_some() {
+        // "Not urgent" must not be read as "urgent".
+        blanked.push_str(rest);
+        for phrase in CALM {
+            while let Some(at) = find_phrase(&blanked, phrase) {
+                blanked.replace_range(at..at + phrase.len(), " ");
+            }
+        }
+        rest = &blanked;
+    }
+    if first_phrase(rest, CRITICAL.iter().copied()).is_some() {
+        return Some(Urgency::Critical);
+    }
+    if first_phrase(rest, HIGH.iter().copied()).is_some() {
+        return Some(Urgency::High);
+    }
+    calm.map(|_| Urgency::Low)
+}
+
+fn raised_twice(urgency: Urgency) -> Urgency {
+    let index = Urgency::ALL.iter().position(|known| *known == urgency);
+    let last = Urgency::ALL.len() - 1;
+    Urgency::ALL[index.map_or(last, |index| (index + 2).min(last))]
+}
+
+/// Cues stand early; a long log is not searched.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
+
+const CRITICAL: &[&str] = &[
+    "emergency",
+    "production is down",
+    "production down",
+    "production stands still",
+    "is down since",
+    "line is down",
+    "line down",
+    "system is down",
+    "completely down",
+    "total outage",
+    "outage",
+    "filling with water",
+    "flooding",
+    "within the hour",
+    "immediate danger",
+    "notfall",
+    "produktion steht",
+    "anlage steht",
+    "totalausfall",
+    "komplett ausgefallen",
+    "stillstand",
+    "lebensgefahr",
+    "urgence absolue",
+    "production à l'arrêt",
+    "production est arrêtée",
+    "panne totale",
+    "inondation",
+    "emergencia",
+    "producción parada",
+    "producción está parada",
+    "caída total",
+    "inundación",
+    "emergenza",
+    "produzione ferma",
+    "fermo impianto",
+    "guasto totale",
+    "allagamento",
+    "emergência",
+    "produção parada",
+    "parada total",
+    "inundação",
+    "noodgeval",
+    "productie ligt stil",
+    "ligt volledig stil",
+    "totale uitval",
+    "overstroming",
+];
+
+const HIGH: &[&str] = &[
+    "urgent",
+    "urgently",
+    "asap",
+    "as soon as possible",
+    "immediately",
+    "right away",
+    "by today",
+    "by end of day",
+    "today, please",
+    "critical",
+    "straight away",
+    "dringend",
+    "eilig",
+    "sofort",
+    "umgehend",
+    "schnellstmöglich",
+    "so schnell wie möglich",
+    "noch heute",
+    "urgente",
+    "d'urgence",
+    "très urgent",
+    "immédiatement",
+    "dès que possible",
+    "au plus vite",
+    "aujourd'hui encore",
+    "urgentemente",
+    "lo antes posible",
+    "cuanto antes",
+    "inmediatamente",
+    "hoy mismo",
+    "il prima possibile",
+    "al più presto",
+    "immediatamente",
+    "subito",
+    "oggi stesso",
+    "o mais rápido possível",
+    "o quanto antes",
+    "imediatamente",
+    "ainda hoje",
+    "spoed",
+    "zo snel mogelijk",
+    "onmiddellijk",
+    "meteen",
+    "vandaag nog",
+];
+
+const CALM: &[&str] = &[
+    "not urgent",
+    "no rush",
+    "no hurry",
+    "whenever you have time",
+    "when you have time",
+    "not time critical",
+    "isn't urgent",
+    "nicht dringend",
+    "nicht eilig",
+    "keine eile",
+    "eilt nicht",
+    "wenn sie zeit haben",
+    "pas urgent",
+    "rien d'urgent",
+    "pas pressé",
+    "quand vous aurez le temps",
+    "no es urgente",
+    "sin prisa",
+    "no corre prisa",
+    "cuando tenga tiempo",
+    "non urgente",
+    "non è urgente",
+    "senza fretta",
+    "nessuna fretta",
+    "quando ha tempo",
+    "não é urgente",
+    "sem pressa",
+    "quando tiver tempo",
+    "niet dringend",
+    "geen haast",
+    "niet urgent",
+    "wanneer u tijd heeft",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cues_are_read_in_seven_languages_and_denials_are_not_cues() {
+        use Urgency::{Critical, High, Low};
+        for (text, expected) in [
+            ("Our production is down since six", Some(Critical)),
+            ("Die Anlage steht, bitte sofort", Some(Critical)),
+            ("c'est très urgent", Some(High)),
+            ("responda lo antes posible", Some(High)),
+            ("rispondere al più presto", Some(High)),
+            ("preciso ainda hoje", Some(High)),
+            ("dit is een noodgeval", Some(Critical)),
+            ("this is not urgent", Some(Low)),
+            ("das ist nicht dringend, keine Eile", Some(Low)),
+            ("not urgent for me, but the line is down", Some(Critical)),
+            ("nothing of the kind", None),
+            ("insurgents and resurgent", None),
+        ] {
+            assert_eq!(cue("", text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn cues_raise_by_at_most_two_steps() {
+        for (classified, text, expected) in [
+            (Some(Urgency::None), "emergency", Urgency::Normal),
+            (Some(Urgency::Normal), "emergency", Urgency::Critical),
+            (None, "urgent", Urgency::High),
+            (Some(Urgency::Critical), "urgent", Urgency::Critical),
+            (Some(Urgency::Normal), "no rush", Urgency::Low),
+            (Some(Urgency::None), "no rush", Urgency::None),
+            (Some(Urgency::High), "no rush", Urgency::High),
+        ] {
+            assert_eq!(
+                urgency("", text, classified),
+                expected,
+                "{text} {classified:?}"
+            );
+        }
+    }
+}
