@@ -211,10 +211,10 @@ pub enum Fetched {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(clippy::exhaustive_enums)] // policies decide for each
-pub enum Liveness {
+pub enum Origin {
     /// Strangers can write to it.
     #[default]
     Live,
     /// A person handed the files over.
-    Files,
+    File,
 }

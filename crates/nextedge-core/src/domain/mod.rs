@@ -21,8 +21,8 @@ pub use id::{
 };
 pub use outcome::{DeadReason, Outcome, OutcomeKind, ParkReason};
 pub use plan::{
-    ActivityDraft, Alternative, AttachmentChoice, Basis, Direction, Draft, Plan, Versions, When,
-    Write,
+    ActivityDraft, Alternative, AttachmentChoice, Basis, Direction, Draft, Plan, Timing, Versions,
+    When, Write,
 };
 pub use record::{FieldName, FieldValue, RecordKind, RecordRef};
 pub use review::{ReviewDecision, ReviewItem, ReviewReason, ReviewState};

@@ -55,6 +55,9 @@ pub struct Plan {
     /// Facts for a person: what was cut, which attachments were refused and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Whether a later mail of the thread was applied before.
+    #[serde(default)]
+    pub timing: Timing,
     /// What was known when the plan was made; approval refuses if it changed.
     pub basis: Basis,
 }
@@ -142,6 +145,18 @@ pub struct ActivityDraft {
     pub fields: BTreeMap<FieldName, FieldValue>,
     /// Bytes of the bodies, for batching.
     pub bytes: u64,
+}
+
+/// Whether a later mail of the thread was applied before this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::exhaustive_enums)] // it was or it was not
+pub enum Timing {
+    /// No.
+    #[default]
+    InOrder,
+    /// Yes: the mail joins the timeline with its own date and changes no field.
+    Late,
 }
 
 /// Whether a mail came in or went out.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Domain;
 use crate::mail::Mail;
 use crate::policy::{AuthenticityPolicy, Treatment};
+use crate::source::Origin;
 
 /// What the mailbox's own server found out about a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,18 +18,6 @@ pub enum Verdict {
     Fail,
     /// No trusted result.
     Absent,
-}
-
-/// Where a mail was read from, for mail without a trusted result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(clippy::exhaustive_enums)] // files or a live mailbox
-pub enum Origin {
-    /// A file that the operator gave us.
-    File,
-    /// A live mailbox.
-    #[default]
-    Live,
 }
 
 /// A verdict, and how the policy treats it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    Draft, FieldName, FieldValue, Plan, RecordKind, RecordRef, ReviewReason, When, Write,
+    Draft, FieldName, FieldValue, Plan, RecordKind, RecordRef, ReviewReason, Timing, When, Write,
 };
 use crate::policy::{ClosedRecord, RecordGone, SecondThread, ThreadPolicy};
 use crate::sink::{FoundContact, FoundParty, PartyWrite, RecordState, RecordWrite};
@@ -20,23 +20,10 @@ pub struct ResolveInput<'a> {
     pub earlier: Option<usize>,
     /// The open record of another thread of this sender that we created in this sink.
     pub sibling: Option<&'a RecordRef>,
-    /// A later mail of the thread was applied before.
-    pub timing: Timing,
     /// Our key for a record that is created.
     pub record_key: &'a str,
     /// The policy.
     pub threads: &'a ThreadPolicy,
-}
-
-/// Whether a later mail of the thread was applied before this one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums)] // it was or it was not
-pub enum Timing {
-    /// No.
-    #[default]
-    InOrder,
-    /// Yes: the mail joins the timeline and changes no field.
-    Late,
 }
 
 /// What a plan becomes.
@@ -82,7 +69,7 @@ fn write(plan: &Plan, input: &ResolveInput<'_>, known: Option<&FoundContact>) ->
     match company(plan, input.party, known) {
         Ok(company) => Resolved::Write {
             company,
-            contact: contact(plan, known, input.timing),
+            contact: contact(plan, known, plan.timing),
             record,
         },
         Err(reason) => Resolved::Review(reason),
@@ -138,7 +125,7 @@ fn join(
             }
         }
     };
-    let fields = || match (input.timing, alternative(plan, When::ThreadLinked)) {
+    let fields = || match (plan.timing, alternative(plan, When::ThreadLinked)) {
         (Timing::InOrder, Some(Write::Join { fields })) => fields.clone(),
         _ => BTreeMap::new(),
     };
@@ -147,13 +134,13 @@ fn join(
         RecordState::MergedInto(other) => Ok(Some(known(other, fields()))),
         RecordState::Closed => match input.threads.closed_record {
             ClosedRecord::Join => Ok(Some(known(record, fields()))),
-            ClosedRecord::NewRecord if input.timing == Timing::InOrder => Ok(None),
+            ClosedRecord::NewRecord if plan.timing == Timing::InOrder => Ok(None),
             ClosedRecord::JoinQuietly | ClosedRecord::NewRecord => {
                 Ok(Some(known(record, BTreeMap::new())))
             }
         },
         RecordState::Gone if accepts(plan, &ReviewReason::RecordGone) => Ok(None),
-        RecordState::Gone => match (input.threads.record_gone, input.timing) {
+        RecordState::Gone => match (input.threads.record_gone, plan.timing) {
             (RecordGone::NewRecord, Timing::InOrder) => Ok(None),
             (RecordGone::NewRecord | RecordGone::Review, _) => Err(ReviewReason::RecordGone),
         },

@@ -10,7 +10,7 @@ use super::jobs::Scope;
 use crate::clock::Timestamp;
 use crate::domain::{ConnectionId, EmailAddress, LeaseToken, MailboxId, TenantId};
 use crate::error::{ErrorReport, Result};
-use crate::source::{Cursor, Liveness, PageToken, SourceFault, Stub};
+use crate::source::{Cursor, Origin, PageToken, SourceFault, Stub};
 
 /// Keeps mailboxes; moves the sync state and records the stubs in one transaction.
 #[async_trait]
@@ -76,12 +76,10 @@ pub struct Mailbox {
     pub connection: ConnectionId,
     /// The address whose mail it holds, so that our own side's mail is recognised.
     pub address: Option<EmailAddress>,
-    /// Hosts whose Authentication-Results are trusted, such as `mx.google.com`.
+    /// Whether strangers can write to it; decides how the absence of an authentication result is
+    /// treated.
     #[serde(default)]
-    pub trusted_authserv: Vec<String>,
-    /// Whether the absence of an authentication result is trusted, as for files of one's own.
-    #[serde(default)]
-    pub live: Liveness,
+    pub origin: Origin,
     /// Process only after the listing is complete, so that threads come in order.
     #[serde(default)]
     pub list_first: bool,
@@ -97,6 +95,23 @@ pub struct Mailbox {
     /// Grows by one with each change of its settings.
     #[serde(default)]
     pub version: u64,
+}
+
+impl Mailbox {
+    /// Starts a live mailbox of a connection, from its first mail on.
+    pub fn new(id: MailboxId, connection: ConnectionId) -> Self {
+        Self {
+            id,
+            connection,
+            address: None,
+            origin: Origin::Live,
+            list_first: false,
+            since: None,
+            sync: SyncState::default(),
+            paused: false,
+            version: 0,
+        }
+    }
 }
 
 /// How far a mailbox was read.

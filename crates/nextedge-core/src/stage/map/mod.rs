@@ -21,7 +21,7 @@ use super::decide::Intent;
 use crate::clock::Timestamp;
 use crate::domain::{
     ActivityDraft, Alternative, Basis, ConnectionId, Direction, Draft, EmailAddress, FieldName,
-    FieldValue, MessageUid, Plan, RecordKind, ReviewReason, ThreadId, When, Write,
+    FieldValue, MessageUid, Plan, RecordKind, ReviewReason, ThreadId, Timing, When, Write,
 };
 use crate::error::Result;
 use crate::mail::Mail;
@@ -100,6 +100,7 @@ pub fn plan(intent: &Intent, map: &CompiledMap, cx: &PlanContext<'_>) -> Result<
         owner: intent.owner.as_ref().map(|owner| owner.as_str().to_owned()),
         accepted: Vec::new(),
         notes,
+        timing: Timing::InOrder,
         basis: cx.basis.clone(),
     }))
 }

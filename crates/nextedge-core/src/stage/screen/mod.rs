@@ -11,11 +11,12 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use super::authenticity::{Authenticity, Origin, Verdict, judge};
+use super::authenticity::{Authenticity, Verdict, judge};
 use super::token::{self, TokenKey};
 use crate::domain::{EmailAddress, Mailer, ParkReason, TenantId};
 use crate::mail::{Mail, Role};
 use crate::policy::{Policy, Treatment};
+use crate::source::Origin;
 
 /// What screening must know beside the mail.
 #[derive(Clone, Copy, Debug)]
