@@ -161,3 +161,25 @@ pub(crate) fn credential(scheme: &AuthScheme, token: &Secret) -> Result<(HeaderN
     value.set_sensitive(true);
     Ok((name, value))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_credential_is_marked_so_that_no_layer_prints_it() {
+        for scheme in [AuthScheme::Bearer, AuthScheme::Header(http::header::COOKIE)] {
+            let (_, value) = credential(&scheme, &Secret::new("abc")).unwrap();
+            assert!(value.is_sensitive());
+            assert!(!format!("{value:?}").contains("abc"));
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_no_header_value_is_refused_without_showing_it() {
+        let error = credential(&AuthScheme::Bearer, &Secret::new("ab\r\nc")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert!(!format!("{error:?}").contains("ab\\r"));
+    }
+}

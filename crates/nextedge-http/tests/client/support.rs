@@ -79,6 +79,8 @@ pub(crate) enum Act {
     Hang,
     /// Takes the request and closes the connection.
     Cut,
+    /// Announces a body of this size and never sends it.
+    Announce(u64),
     /// Announces a body, sends half of it and closes.
     CutBody,
 }
@@ -152,6 +154,11 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
                     body.len()
                 );
                 [head.into_bytes(), body].concat()
+            }
+            Act::Announce(size) => {
+                let head = format!("HTTP/1.1 200 X\r\ncontent-length: {size}\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.unwrap();
+                return std::future::pending().await;
             }
             Act::Hang => return std::future::pending().await,
             Act::Cut => return,
