@@ -8,7 +8,10 @@ use std::ops::Range;
 
 /// The part of a mail a token came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a mail has these two texts and no third")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a mail has these two texts and no third"
+)]
 pub enum Field {
     /// The subject line.
     Subject,
@@ -98,7 +101,10 @@ impl Tokens {
         if chunk.contains("://") || chunk.starts_with("www.") {
             return self.mark(MARK_LINK, at, field);
         }
-        if chunk.find('@').is_some_and(|i| i > 0 && chunk[i..].contains('.')) {
+        if chunk
+            .find('@')
+            .is_some_and(|i| i > 0 && chunk[i..].contains('.'))
+        {
             return self.mark(MARK_ADDRESS, at, field);
         }
         let mut word: Option<usize> = None;
@@ -125,7 +131,11 @@ impl Tokens {
         let span = from..from + word.len();
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
         if digits > 0 {
-            let mark = if digits == word.len() { MARK_NUMBER } else { MARK_REFERENCE };
+            let mark = if digits == word.len() {
+                MARK_NUMBER
+            } else {
+                MARK_REFERENCE
+            };
             return self.mark(mark, span, field);
         }
         let begin = self.text.len();
@@ -217,7 +227,11 @@ mod tests {
 
     fn words(subject: &str, body: &str) -> Vec<String> {
         let tokens = Tokens::of(subject, body);
-        tokens.list().iter().map(|t| tokens.norm(t).to_owned()).collect()
+        tokens
+            .list()
+            .iter()
+            .map(|t| tokens.norm(t).to_owned())
+            .collect()
     }
 
     #[test]
@@ -225,9 +239,18 @@ mod tests {
         let cases: [(&str, &[&str]); 6] = [
             ("Größe, ÇA va?", &["grosse", "ca", "va", "?"]),
             ("don't won’t", &["dont", "wont"]),
-            ("mail me@a.example or www.a.example", &["mail", "<address>", "or", "<link>"]),
-            ("order 2041444 ref A-71954", &["order", "<number>", "ref", "a", "<number>"]),
-            ("Q77263 costs €20", &["<reference>", "costs", "<money>", "<number>"]),
+            (
+                "mail me@a.example or www.a.example",
+                &["mail", "<address>", "or", "<link>"],
+            ),
+            (
+                "order 2041444 ref A-71954",
+                &["order", "<number>", "ref", "a", "<number>"],
+            ),
+            (
+                "Q77263 costs €20",
+                &["<reference>", "costs", "<money>", "<number>"],
+            ),
             ("見積り", &["見", "積", "り"]),
         ];
         for (text, expected) in cases {

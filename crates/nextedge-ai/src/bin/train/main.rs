@@ -1,0 +1,172 @@
+//! Trains the offline classifier and reports what it is worth on rows it has not seen.
+
+mod corpus;
+mod cv;
+mod fit;
+mod random;
+mod report;
+mod templates;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use nextedge_ai::dataset::Row;
+use nextedge_ai::weights::Weights;
+
+use crate::fit::{Example, fit};
+
+#[allow(clippy::print_stdout, clippy::print_stderr)] // a program speaks to its user
+fn main() -> ExitCode {
+    let options = match Options::read(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Options {
+    data: Vec<PathBuf>,
+    templates: Vec<PathBuf>,
+    measure: Vec<PathBuf>,
+    corpus: Option<PathBuf>,
+    out: Option<PathBuf>,
+    report: Option<PathBuf>,
+}
+
+impl Options {
+    fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        while let Some(name) = args.next() {
+            let value = args
+                .next()
+                .ok_or_else(|| format!("`{name}` needs a value"))?;
+            let path = PathBuf::from(value);
+            match name.as_str() {
+                "--data" => options.data.push(path),
+                "--templates" => options.templates.push(path),
+                "--measure" => options.measure.push(path),
+                "--corpus" => options.corpus = Some(path),
+                "--out" => options.out = Some(path),
+                "--report" => options.report = Some(path),
+                other => return Err(format!("unknown option `{other}`")),
+            }
+        }
+        if options.data.is_empty() && options.templates.is_empty() {
+            return Err("give at least one `--data` or `--templates` file".to_owned());
+        }
+        Ok(options)
+    }
+}
+
+fn run(options: &Options) -> Result<String, String> {
+    let mut rows = Vec::new();
+    for path in &options.data {
+        rows.extend(read_rows(path)?);
+    }
+    for path in &options.templates {
+        let author = path
+            .file_stem()
+            .map(|s| s.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        rows.extend(templates::expand(&read_text(path)?, &author, COPIES)?);
+    }
+    let corpus = options
+        .corpus
+        .as_deref()
+        .map(corpus::read)
+        .transpose()?
+        .unwrap_or_default();
+    let mut report = String::from("# What the offline classifier is worth\n\n");
+    let _ = writeln!(
+        report,
+        "Rows: {} written, {} of the corpus trained on, {} of the corpus never trained on, {} unreadable.\n",
+        rows.len(),
+        corpus.train.len(),
+        corpus.unseen.len(),
+        corpus.unreadable
+    );
+    rows.extend(corpus.train);
+    let mut examples: Vec<Example> = rows.iter().filter_map(Example::of).collect();
+    balance(&mut examples);
+    let fold_of = cv::folds(&examples, FOLDS);
+    let scores = cv::out_of_fold(&examples, &fold_of, FOLDS);
+    let calibration = cv::calibrate(&examples, &scores);
+    report::cross_validation(&mut report, &examples, &scores, &calibration);
+
+    let all: Vec<usize> = (0..examples.len()).collect();
+    let linear = fit(&examples, &all);
+    let unseen: Vec<Example> = corpus.unseen.iter().filter_map(Example::of).collect();
+    report::foreign(
+        &mut report,
+        "Corpus rows never trained on",
+        &unseen,
+        &linear,
+        &calibration,
+    );
+    for path in &options.measure {
+        let rows: Vec<Example> = read_rows(path)?.iter().filter_map(Example::of).collect();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        report::foreign(&mut report, &name, &rows, &linear, &calibration);
+    }
+    if let Some(path) = &options.out {
+        let weights = Weights::quantise(&linear.weights, linear.bias, calibration)
+            .map_err(|e| e.to_string())?;
+        fs::write(path, weights.encode()).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    if let Some(path) = &options.report {
+        fs::write(path, &report).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    Ok(report)
+}
+
+/// Gives the five categories like weight, so that the many `None` rows do not win by number.
+fn balance(examples: &mut [Example]) {
+    let mut sums = [0.0_f32; 5];
+    for example in &*examples {
+        sums[example.label] += 1.0;
+    }
+    let mean = sums.iter().sum::<f32>() / 5.0;
+    for example in examples {
+        example.weight = (mean / sums[example.label]).powf(BALANCE);
+    }
+}
+
+fn read_rows(path: &Path) -> Result<Vec<Row>, String> {
+    let text = read_text(path)?;
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
+    let row = |(i, line): (usize, &str)| {
+        Row::parse(line, i + 1).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    lines.map(row).collect()
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+const FOLDS: usize = 5;
+const COPIES: usize = 14;
+const BALANCE: f32 = 0.7;
+const USAGE: &str = "usage: train [--data FILE.jsonl]... [--templates FILE.txt]... [--corpus FOLDER] \
+[--measure FILE.jsonl]... [--out WEIGHTS] [--report REPORT.md]";
