@@ -1,0 +1,444 @@
+//! Takes the same random steps on two stores and compares every answer.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nextedge_core::memory::MemoryStore;
+use nextedge_core::policy::{FieldMap, Policy};
+use nextedge_core::source::{Cursor, SourceFault};
+use nextedge_core::store::{
+    AuditQuery, Claim, ConnectionStore, Ledger, LedgerQuery, MailboxClaim, MailboxStore, NextPage,
+    PageCommit, Phase, Scope, Store,
+};
+use nextedge_core::{
+    Clock, ConnectionState, LeaseToken, ManualClock, OutcomeKind, PartyKey, Result, TenantId,
+    ThreadKey, Timestamp, later,
+};
+
+use crate::build::{
+    SOURCE, address, call, connection_id, gate, mailbox, mailbox_id, report, sink, source, stub,
+    tenant, thread_id,
+};
+use crate::check::Checks;
+use crate::rng::Rng;
+
+/// The store that is compared with the model.
+#[async_trait]
+pub trait Subject: Send {
+    fn store(&self) -> &dyn Store;
+
+    /// Loses the process: every lease ends, everything committed stays.
+    async fn crash(&mut self);
+}
+
+pub struct Driver {
+    pub rng: Rng,
+    pub clock: Arc<ManualClock>,
+    pub model: MemoryStore,
+    pub other: Box<dyn Subject>,
+    pub tenants: Vec<TenantId>,
+    pub claims: Vec<Held>,
+    pub pages: Vec<HeldPage>,
+    pub checks: Checks,
+    /// How often each thing worth testing was seen.
+    pub seen: BTreeMap<&'static str, u64>,
+    steps: u64,
+    trace: VecDeque<String>,
+}
+
+/// One claim as both stores gave it.
+pub struct Held {
+    pub claim: Claim,
+    pub other: LeaseToken,
+}
+
+/// One leased mailbox as both stores gave it.
+pub struct HeldPage {
+    pub claim: MailboxClaim,
+    pub other: LeaseToken,
+}
+
+/// Makes the same call on both stores and returns the model's answer.
+macro_rules! both {
+    ($driver:ident, $what:expr, $store:ident => $call:expr) => {{
+        let model = {
+            let $store: &dyn nextedge_core::store::Store = &$driver.model;
+            $call.await
+        };
+        let other = {
+            let $store = $driver.other.store();
+            $call.await
+        };
+        $driver.same(&$what, &model, &other);
+        model
+    }};
+}
+pub(crate) use both;
+
+impl Driver {
+    pub async fn new(seed: u64, clock: Arc<ManualClock>, other: Box<dyn Subject>) -> Self {
+        let mut driver = Self {
+            rng: Rng(seed),
+            model: MemoryStore::with_clock(clock.clone()),
+            clock,
+            other,
+            tenants: ["a", "b", "c"].map(tenant).to_vec(),
+            claims: Vec::new(),
+            pages: Vec::new(),
+            checks: Checks::default(),
+            seen: BTreeMap::new(),
+            steps: 0,
+            trace: VecDeque::from([format!("seed {seed}")]),
+        };
+        driver.set_up().await;
+        driver
+    }
+
+    /// The same connections and mailboxes in every tenant.
+    async fn set_up(&mut self) {
+        for tenant in self.tenants.clone() {
+            for connection in [source("src"), sink("crm1"), sink("crm2")] {
+                let put = both!(self, "put connection", s => s.put_connection(&tenant, connection.clone()));
+                put.unwrap();
+            }
+            let mut files = mailbox("files", "src");
+            files.list_first = true;
+            for mailbox in [mailbox("in", "src"), files] {
+                both!(self, "put mailbox", s => s.put_mailbox(&tenant, mailbox.clone())).unwrap();
+            }
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn soon(&mut self) -> Timestamp {
+        let seconds = *self.rng.pick(&[0, 1, 5, 20, 60]);
+        later(self.now(), Duration::from_secs(seconds))
+    }
+
+    pub fn tenant(&mut self) -> TenantId {
+        self.rng.pick(&self.tenants).clone()
+    }
+
+    pub fn name(&mut self, from: &[&'static str]) -> &'static str {
+        from[self.rng.index(from.len())]
+    }
+
+    pub fn scope(&mut self) -> Scope {
+        if self.rng.percent(70) {
+            return Scope::All;
+        }
+        Scope::Tenant(self.tenant())
+    }
+
+    pub fn note(&mut self, text: String) {
+        if self.trace.len() > 60 {
+            self.trace.remove(1);
+        }
+        self.trace.push_back(text);
+    }
+
+    pub fn saw(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    pub fn history(&self) -> String {
+        self.trace.iter().cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Compares two answers; errors by their kind, since their texts may name the store.
+    pub fn same<T: Debug>(&self, what: &str, model: &Result<T>, other: &Result<T>) {
+        let (model, other) = (show(model), show(other));
+        assert!(
+            model == other,
+            "{}\nstep {}: {what}\nmodel: {model}\nother: {other}",
+            self.history(),
+            self.steps
+        );
+    }
+
+    /// Takes one random step.
+    pub async fn step(&mut self) {
+        self.steps += 1;
+        if self.steps.is_multiple_of(100) {
+            self.repair().await;
+        }
+        match self.rng.below(100) {
+            0..10 => self.advance(),
+            10..16 => self.claim_mailbox().await,
+            16..26 => self.commit_page().await,
+            26..52 => self.claim().await,
+            52..82 => self.commit().await,
+            82..85 => self.release().await,
+            85..87 => self.extend().await,
+            87..91 => self.decide().await,
+            91..94 => self.requeue().await,
+            94 => self.change_gate().await,
+            95..97 => self.configure().await,
+            97 => self.mark_dirty().await,
+            98 => self.crash_or_report().await,
+            _ => self.read().await,
+        }
+        self.check_outcomes().await;
+    }
+
+    /// Ends every connection's trouble, so that a long run does not stand still.
+    async fn repair(&mut self) {
+        self.note("repair".to_owned());
+        for tenant in self.tenants.clone() {
+            for id in ["src", "crm1", "crm2"].map(connection_id) {
+                let state = ConnectionState::Connected;
+                let _ = both!(self, "set state", s => s.set_connection_state(&tenant, &id, state));
+                let _ = both!(self, "open gate", s => s.open_gate(&tenant, &id));
+            }
+        }
+    }
+
+    fn advance(&mut self) {
+        let seconds = *self.rng.pick(&[0, 1, 1, 1, 2, 2, 5, 10, 30, 121]);
+        self.note(format!("advance {seconds} s"));
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    async fn claim_mailbox(&mut self) {
+        let (scope, lease) = (self.scope(), Duration::from_secs(60));
+        let model = self.model.claim_mailbox(&scope, SOURCE, lease).await;
+        let other = self
+            .other
+            .store()
+            .claim_mailbox(&scope, SOURCE, lease)
+            .await;
+        let strip = |claim: &Result<Option<MailboxClaim>>| match claim {
+            Ok(Some(claim)) => Ok(Some((claim.tenant.clone(), claim.mailbox.clone()))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(nextedge_core::Error::new(error.kind(), "failed")),
+        };
+        self.same(
+            &format!("claim mailbox {scope:?}"),
+            &strip(&model),
+            &strip(&other),
+        );
+        if let (Ok(Some(claim)), Ok(Some(other))) = (model, other) {
+            self.note(format!(
+                "claimed mailbox {} of {}",
+                claim.mailbox.id, claim.tenant
+            ));
+            let other = other.lease;
+            self.pages.push(HeldPage { claim, other });
+        }
+    }
+
+    async fn commit_page(&mut self) {
+        if self.pages.is_empty() {
+            return self.claim_mailbox().await;
+        }
+        let index = self.rng.index(self.pages.len());
+        let page = self.page(index);
+        let (tenant, id) = {
+            let claim = &self.pages[index].claim;
+            (claim.tenant.clone(), claim.mailbox.id.clone())
+        };
+        self.note(format!("page of {id} in {tenant}: {page:?}"));
+        let (mine, other) = (self.pages[index].claim.lease, self.pages[index].other);
+        let model = self
+            .model
+            .commit_page(&tenant, &id, mine, page.clone())
+            .await;
+        let store = self.other.store();
+        let other = store.commit_page(&tenant, &id, other, page.clone()).await;
+        self.same("commit page", &model, &other);
+        if model.is_ok() {
+            self.checks.listed(&tenant, &id, &page.stubs);
+            self.pages[index].claim.mailbox.sync = page.sync;
+        }
+        if model.is_err() || page.next != NextPage::Keep {
+            self.pages.remove(index);
+        }
+    }
+
+    fn page(&mut self, index: usize) -> PageCommit {
+        let now = self.now();
+        let ids = 8 + self.steps / 30;
+        let stubs = (0..self.rng.below(5)).map(|_| {
+            let id = self.rng.below(ids);
+            let hint = format!("h{}", id % 4);
+            let back = Duration::from_secs(self.rng.below(40));
+            let received_at = self.rng.percent(80).then(|| now - back);
+            let hint = self.rng.percent(75).then_some(hint.as_str());
+            let mut stub = stub(&format!("p{id}"), hint, received_at);
+            stub.bytes = self.rng.percent(50).then_some(id * 10);
+            stub.draft = self.rng.percent(4);
+            stub
+        });
+        let stubs = stubs.collect();
+        let mut sync = self.pages[index].claim.mailbox.sync.clone();
+        let last = self.rng.percent(50);
+        if self.rng.percent(10) {
+            let fault = SourceFault {
+                item: "x".into(),
+                fault: "broken".into(),
+            };
+            sync.run.faults.extend(vec![fault; 60]);
+            sync.run.fault_count += 60;
+        }
+        sync.run.error = self.rng.percent(10).then(|| report("down"));
+        if last && self.rng.percent(70) {
+            sync.phase = Phase::Live;
+            sync.cursor = Some(Cursor(format!("c{}", self.steps)));
+            sync.complete_at = Some(now);
+        }
+        let due = self.rng.percent(80).then(|| self.soon());
+        let next = if last {
+            NextPage::Free { due }
+        } else {
+            NextPage::Keep
+        };
+        PageCommit { stubs, sync, next }
+    }
+
+    async fn mark_dirty(&mut self) {
+        let tenant = self.tenant();
+        let name = *self.rng.pick(&["in", "files", "none"]);
+        self.note(format!("dirty {name} of {tenant}"));
+        let id = mailbox_id(name);
+        let _ = both!(self, "mark dirty", s => s.mark_dirty(&tenant, &id));
+    }
+
+    async fn change_gate(&mut self) {
+        let tenant = self.tenant();
+        let name = *self.rng.pick(&["src", "crm1", "crm2"]);
+        if self.rng.percent(25) {
+            self.note(format!("open gate {name} of {tenant}"));
+            let id = connection_id(name);
+            let _ = both!(self, "open gate", s => s.open_gate(&tenant, &id));
+            return;
+        }
+        let wait = Duration::from_secs(self.rng.below(20));
+        let gate = gate(name, later(self.now(), wait));
+        self.note(format!("close gate of {tenant}: {gate:?}"));
+        let _ = both!(self, "set gate", s => s.set_gate(&tenant, gate.clone()));
+    }
+
+    async fn configure(&mut self) {
+        let tenant = self.tenant();
+        match self.rng.below(6) {
+            0 => self.put_connection(&tenant).await,
+            1 => self.put_mailbox(&tenant).await,
+            2 => {
+                let expected = self.rng.below(3);
+                let _ = both!(self, "put policy", s => s.put_policy(&tenant, expected, Policy::default()));
+            }
+            3 => {
+                let (id, expected) = (connection_id("crm1"), self.rng.below(3));
+                let _ = both!(self, "put field map", s => {
+                    s.put_field_map(&tenant, &id, expected, FieldMap::default())
+                });
+            }
+            4 => {
+                let count = self.rng.below(4);
+                let _ = both!(self, "take turns", s => s.take_turns(&tenant, "sales", count));
+            }
+            _ => {
+                let id = connection_id(self.name(&["src", "crm1", "crm2", "none"]));
+                let state = if self.rng.percent(20) {
+                    ConnectionState::Revoked
+                } else {
+                    ConnectionState::Connected
+                };
+                self.note(format!("{id} of {tenant} becomes {state:?}"));
+                let _ = both!(self, "set state", s => s.set_connection_state(&tenant, &id, state));
+            }
+        }
+    }
+
+    async fn put_connection(&mut self, tenant: &TenantId) {
+        let id = connection_id(self.name(&["src", "crm1"]));
+        let stored = self.model.connection(tenant, &id).await.unwrap();
+        let Some(mut connection) = stored else { return };
+        connection.version += u64::from(self.rng.percent(20));
+        connection.account = Some(format!("account {}", self.steps));
+        let _ = both!(self, "put connection", s => s.put_connection(tenant, connection.clone()));
+    }
+
+    async fn put_mailbox(&mut self, tenant: &TenantId) {
+        let id = mailbox_id(self.name(&["in", "files"]));
+        let stored = self.model.mailbox(tenant, &id).await.unwrap();
+        let Some(mut mailbox) = stored else { return };
+        mailbox.version += u64::from(self.rng.percent(20));
+        mailbox.paused = self.rng.percent(10);
+        mailbox.sync.run.pages = 77;
+        self.note(format!("{id} of {tenant}: paused {}", mailbox.paused));
+        let _ = both!(self, "put mailbox", s => s.put_mailbox(tenant, mailbox.clone()));
+    }
+
+    async fn crash_or_report(&mut self) {
+        if self.rng.percent(75) {
+            self.note("crash".to_owned());
+            self.model.simulate_crash();
+            self.other.crash().await;
+            self.checks.leases_lost();
+            return;
+        }
+        let (tenant, id) = (self.tenant(), connection_id("crm1"));
+        let calls = vec![call(self.now(), "crm.check", Vec::new())];
+        let _ = both!(self, "append calls", s => s.append_calls(&tenant, &id, calls.clone()));
+    }
+
+    async fn read(&mut self) {
+        let tenant = self.tenant();
+        let all = LedgerQuery {
+            limit: 500,
+            ..LedgerQuery::default()
+        };
+        let rows = self.model.messages(&tenant, &all).await.unwrap();
+        let after = (!rows.is_empty()).then(|| self.rng.pick(&rows).clone());
+        let query = LedgerQuery {
+            mailbox: self.rng.percent(50).then(|| mailbox_id("in")),
+            outcome: self
+                .rng
+                .percent(50)
+                .then(|| *self.rng.pick(&OutcomeKind::ALL)),
+            after: after
+                .as_ref()
+                .and_then(|row| Some((row.received_at?, row.message))),
+            limit: 1 + self.rng.index(5),
+        };
+        let _ = both!(self, format!("{query:?}"), s => s.messages(&tenant, &query));
+        let query = AuditQuery {
+            after: self.rng.below(10),
+            since: self
+                .rng
+                .percent(30)
+                .then(|| self.now() - Duration::from_secs(60)),
+            operation: self.rng.percent(30).then(|| "crm.".to_owned()),
+            status: self.rng.percent(30).then(|| *self.rng.pick(&[0, 200, 429])),
+            message: after
+                .filter(|_| self.rng.percent(30))
+                .map(|row| row.message),
+            limit: 1 + self.rng.index(9),
+        };
+        let _ = both!(self, format!("{query:?}"), s => s.audit(&tenant, &query));
+        let keys = (0..4).map(|_| ThreadKey::message_id(&format!("k{}", self.rng.below(6))));
+        let keys: Vec<ThreadKey> = keys.collect();
+        let parties = ["ada@acme.com", "bob@acme.com", "eve@gmail.com"].map(address);
+        let parties: Vec<PartyKey> = parties.iter().flat_map(PartyKey::of).collect();
+        let _ = both!(self, "lookup", s => s.lookup(&tenant, &keys, &parties));
+        let scope = self.scope();
+        let _ = both!(self, format!("next due {scope:?}"), s => s.next_due(&scope));
+        let _ = both!(self, "policy", s => s.policy(&tenant));
+        let id = thread_id("t1");
+        let _ = both!(self, "thread", s => s.thread(&tenant, id));
+    }
+}
+
+fn show<T: Debug>(answer: &Result<T>) -> String {
+    match answer {
+        Ok(value) => format!("{value:?}"),
+        Err(error) => format!("error {:?}", error.kind()),
+    }
+}
