@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use nextedge_core::classify::Signals;
+use nextedge_core::classify::{ClassifyRequest, Signals};
 use nextedge_core::{Category, EmailAddress, Error, ErrorKind, Result, Urgency};
 use serde::Deserialize;
 
@@ -74,6 +74,14 @@ impl Row {
             .rsplit_once('<')
             .map_or(self.from.as_str(), |(_, a)| a);
         EmailAddress::parse(address.trim_end_matches('>').trim()).ok()
+    }
+
+    /// Returns what a classifier may see of this mail.
+    #[must_use]
+    pub fn request(&self) -> ClassifyRequest {
+        ClassifyRequest::new(self.subject.clone(), self.new_text())
+            .with_sender(self.sender())
+            .with_signals(self.signals)
     }
 
     /// Returns the text without quoted history.
