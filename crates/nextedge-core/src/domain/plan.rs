@@ -34,7 +34,8 @@ pub struct Plan {
     pub priority: Priority,
     /// The reason of the decision in words.
     pub reason: String,
-    /// The person who wrote it, after unwrapping of configured agents' forwards.
+    /// The correspondent: who wrote it, after unwrapping of configured agents' forwards; of our own
+    /// mail, the first recipient of the other side.
     pub sender: Mailer,
     /// Contact fields; an existing contact only gets those that are empty there.
     pub contact: Draft,

@@ -50,7 +50,7 @@ pub enum Condition {
     SenderAddress(Vec<EmailAddress>),
     /// The subject contains one of these words.
     SubjectContains(Vec<String>),
-    /// The new text contains one of these words.
+    /// The first 16 KiB of the new text contain one of these words.
     TextContains(Vec<String>),
     /// One of these addresses is among To and Cc.
     Recipient(Vec<EmailAddress>),

@@ -1,8 +1,10 @@
 //! How good a lead is: points with their reasons.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
-use super::text::{cut_bytes, first_phrase};
+use super::text::{Folded, PhraseSet, first_phrase, folded};
 use crate::classify::{ContactField, ExtractedField};
 use crate::domain::{Band, Confidence, EmailAddress, Urgency};
 use crate::policy::ScorePolicy;
@@ -51,18 +53,17 @@ pub struct ScoreInput<'a> {
 
 /// Scores a lead.
 pub fn lead_score(input: &ScoreInput<'_>, policy: &ScorePolicy) -> LeadScore {
-    let text = format!(
-        "{}\n{}",
-        input.subject,
-        cut_bytes(input.text, MAX_TEXT_BYTES)
-    );
-    let text = text.to_lowercase();
+    score_in(&Folded::of(input.subject, input.text), input, policy)
+}
+
+pub(super) fn score_in(text: &Folded, input: &ScoreInput<'_>, policy: &ScorePolicy) -> LeadScore {
+    let text = text.as_str();
     let weights = &policy.weights;
     let factors = vec![
         confidence(input.confidence, weights.confidence),
         company(input.sender, weights.company),
-        buying(&text, weights.buying_words),
-        specifics(&text, weights.specifics),
+        buying(text, weights.buying_words),
+        specifics(text, weights.specifics),
         hurry(input.urgency, weights.urgency),
         phone(input.fields, weights.phone),
         title(input.fields, weights.title),
@@ -100,8 +101,9 @@ fn company(sender: &EmailAddress, weight: u8) -> Factor {
 }
 
 fn buying(text: &str, weight: u8) -> Factor {
-    match first_phrase(text, BUYING.iter().copied()) {
-        Some(word) => factor("buying_words", weight, format!("asks to buy: “{word}”")),
+    static WORDS: LazyLock<PhraseSet<()>> = LazyLock::new(|| PhraseSet::new([((), BUYING)]));
+    match WORDS.hits(text).next() {
+        Some((word, ())) => factor("buying_words", weight, format!("asks to buy: “{word}”")),
         None => factor(
             "buying_words",
             0,
@@ -153,7 +155,7 @@ fn title(fields: &[ExtractedField], weight: u8) -> Factor {
     let Some(title) = titles.next() else {
         return factor("title", 0, "gives no job title");
     };
-    match first_phrase(&title.value.to_lowercase(), DECIDERS.iter().copied()) {
+    match first_phrase(&folded(&title.value), DECIDERS.iter().copied()) {
         Some(_) => factor("title", weight, "title decides about purchases"),
         None => factor("title", weight / 2, "gives a job title"),
     }
@@ -166,9 +168,6 @@ fn factor(name: &str, points: u8, why: impl Into<String>) -> Factor {
         why: why.into(),
     }
 }
-
-/// How much of the text is searched.
-const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 const BUYING: &[&str] = &[
     "price",

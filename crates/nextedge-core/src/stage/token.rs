@@ -54,7 +54,7 @@ pub fn verify(key: &TokenKey, tenant: &TenantId, token: &str) -> Option<ThreadId
 pub fn find_all(key: &TokenKey, tenant: &TenantId, text: &str) -> Vec<ThreadId> {
     let mut threads = Vec::new();
     for (at, _) in text
-        .match_indices(|c| c == 'n' || c == 'N')
+        .match_indices(['n', 'N'])
         .filter(|(at, _)| {
             text.get(*at..*at + PREFIX.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))

@@ -1,6 +1,8 @@
 //! How much a mail hurries, from cues in seven languages and the classifier's answer.
 
-use super::text::{cut_bytes, find_phrase, first_phrase};
+use std::sync::LazyLock;
+
+use super::text::{Folded, PhraseSet};
 use crate::domain::Urgency;
 
 /// Combines the classifier's urgency with the cues in subject and text.
@@ -8,37 +10,32 @@ use crate::domain::Urgency;
 /// A cue raises, by at most two steps; a mail that says it does not hurry is lowered to `low` where
 /// nothing else speaks for more than `normal`.
 pub fn urgency(subject: &str, text: &str, classified: Option<Urgency>) -> Urgency {
+    combined(cue(subject, text), classified)
+}
+
+/// Returns the strongest cue of subject and text, if there is one; denials are no cues.
+pub fn cue(subject: &str, text: &str) -> Option<Urgency> {
+    cue_in(&Folded::of(subject, text))
+}
+
+pub(super) fn combined(cue: Option<Urgency>, classified: Option<Urgency>) -> Urgency {
     let base = classified.unwrap_or_default();
-    match cue(subject, text) {
+    match cue {
         Some(Urgency::Low) if base <= Urgency::Normal => base.min(Urgency::Low),
         Some(cue) if cue > base => cue.min(raised_twice(base)),
         _ => base,
     }
 }
 
-/// Returns the strongest cue of subject and text, if there is one.
-pub fn cue(subject: &str, text: &str) -> Option<Urgency> {
-    let all = format!("{subject}\n{}", cut_bytes(text, MAX_TEXT_BYTES)).to_lowercase();
-    let mut rest = all.as_str();
-    let mut blanked = String::new();
-    let calm = first_phrase(rest, CALM.iter().copied());
-    if calm.is_some() {
-        // "Not urgent" must not be read as "urgent".
-        blanked.push_str(rest);
-        for phrase in CALM {
-            while let Some(at) = find_phrase(&blanked, phrase) {
-                blanked.replace_range(at..at + phrase.len(), " ");
-            }
-        }
-        rest = &blanked;
-    }
-    if first_phrase(rest, CRITICAL.iter().copied()).is_some() {
-        return Some(Urgency::Critical);
-    }
-    if first_phrase(rest, HIGH.iter().copied()).is_some() {
-        return Some(Urgency::High);
-    }
-    calm.map(|_| Urgency::Low)
+pub(super) fn cue_in(folded: &Folded) -> Option<Urgency> {
+    static CUES: LazyLock<PhraseSet<Urgency>> = LazyLock::new(|| {
+        PhraseSet::new([
+            (Urgency::Critical, CRITICAL),
+            (Urgency::High, HIGH),
+            (Urgency::Low, CALM),
+        ])
+    });
+    CUES.hits(folded.as_str()).map(|(_, cue)| cue).max()
 }
 
 fn raised_twice(urgency: Urgency) -> Urgency {
@@ -46,9 +43,6 @@ fn raised_twice(urgency: Urgency) -> Urgency {
     let last = Urgency::ALL.len() - 1;
     Urgency::ALL[index.map_or(last, |index| (index + 2).min(last))]
 }
-
-/// Cues stand early; a long log is not searched.
-const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 const CRITICAL: &[&str] = &[
     "emergency",

@@ -2,35 +2,47 @@
 
 use super::DecideInput;
 use crate::domain::{Category, Domain, EmailAddress, Priority};
-use crate::policy::{Action, Condition, Owner, Rule};
-use crate::stage::text::{cut_bytes, first_phrase};
+use crate::policy::{Action, Condition, Owner, Policy, Rule};
+use crate::stage::text::{Folded, first_phrase, folded};
 
 /// The rules that apply, in the policy's order.
 pub(super) struct RuleFacts<'a> {
     rules: Vec<&'a Rule>,
-    keyword: Option<(Category, String)>,
+    policy: &'a Policy,
+    text: &'a Folded,
 }
 
 impl<'a> RuleFacts<'a> {
-    /// Finds the rules that apply.
-    pub(super) fn of(input: &DecideInput<'a>) -> Self {
-        let facts = Facts::of(input);
+    /// Finds the rules that apply; `text` is the folded subject and text of the input.
+    pub(super) fn of(input: &DecideInput<'a>, text: &'a Folded) -> Self {
+        let facts = Facts {
+            text,
+            domain: input.sender.address.domain(),
+        };
         let applies = |rule: &&Rule| {
             rule.when
                 .iter()
                 .all(|condition| facts.hold(condition, input))
         };
-        let rules = input.policy.rules.iter().filter(applies).collect();
-        let words = input.policy.keywords.iter();
-        let keyword = words.filter_map(|(category, words)| {
-            let words = || words.iter().map(String::as_str);
-            let found = first_phrase(&facts.subject, words())
-                .or_else(|| first_phrase(&facts.text, words()));
-            found.map(|word| (*category, word.to_owned()))
-        });
-        // A possible lead must not be lost: among several categories Lead wins.
-        let keyword = keyword.min_by_key(|(category, _)| *category);
-        Self { rules, keyword }
+        Self {
+            rules: input.policy.rules.iter().filter(applies).collect(),
+            policy: input.policy,
+            text,
+        }
+    }
+
+    /// The folded subject and text.
+    pub(super) fn text(&self) -> &'a Folded {
+        self.text
+    }
+
+    /// What the tenant's words propose; among several categories the first, so that no possible
+    /// lead is lost.
+    fn by_keyword(&self) -> Option<(Category, String)> {
+        self.policy.keywords.iter().find_map(|(category, words)| {
+            let word = contained(self.text.as_str(), words)?;
+            Some((*category, format!("the word “{word}” proposes {category}")))
+        })
     }
 
     /// The first rule that parks.
@@ -60,10 +72,7 @@ impl<'a> RuleFacts<'a> {
                 format!("rule “{}” proposes {category}", rule.name),
             ))
         });
-        by_rule.or_else(|| {
-            let (category, word) = self.keyword.as_ref()?;
-            Some((*category, format!("the word “{word}” proposes {category}")))
-        })
+        by_rule.or_else(|| self.by_keyword())
     }
 
     /// The priority that a rule sets.
@@ -93,21 +102,12 @@ impl<'a> RuleFacts<'a> {
 }
 
 /// The mail in the form that conditions compare.
-struct Facts {
-    subject: String,
-    text: String,
+struct Facts<'a> {
+    text: &'a Folded,
     domain: Domain,
 }
 
-impl Facts {
-    fn of(input: &DecideInput<'_>) -> Self {
-        Self {
-            subject: input.subject.to_lowercase(),
-            text: cut_bytes(input.text, MAX_TEXT_BYTES).to_lowercase(),
-            domain: input.sender.address.domain(),
-        }
-    }
-
+impl Facts<'_> {
     fn hold(&self, condition: &Condition, input: &DecideInput<'_>) -> bool {
         match condition {
             Condition::SenderDomain(domains) => domains.iter().any(|name| {
@@ -124,8 +124,8 @@ impl Facts {
                 };
                 addresses.iter().any(is_sender)
             }
-            Condition::SubjectContains(words) => contains(&self.subject, words),
-            Condition::TextContains(words) => contains(&self.text, words),
+            Condition::SubjectContains(words) => contained(self.text.subject(), words).is_some(),
+            Condition::TextContains(words) => contained(self.text.text(), words).is_some(),
             Condition::Recipient(addresses) => {
                 let mut recipients = input.mail.to.iter().chain(&input.mail.cc);
                 recipients.any(|to| addresses.contains(&to.address))
@@ -147,10 +147,8 @@ impl Facts {
     }
 }
 
-fn contains(text: &str, words: &[String]) -> bool {
-    let lower: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
-    first_phrase(text, lower.iter().map(String::as_str)).is_some()
+/// Returns the first word that a folded text contains.
+fn contained<'w>(text: &str, words: &'w [String]) -> Option<&'w str> {
+    let mut words = words.iter().map(String::as_str);
+    words.find(|word| first_phrase(text, [folded(word).as_str()]).is_some())
 }
-
-/// How much of the text rules see.
-const MAX_TEXT_BYTES: usize = 256 * 1024;

@@ -1,20 +1,22 @@
 //! Text that talks to software instead of people.
 
-use crate::stage::text::{cut_bytes, first_phrase};
+use std::sync::LazyLock;
+
+use crate::stage::text::{Folded, PhraseSet};
 
 /// Tells whether a text addresses an assistant or tries to give instructions to software.
 ///
 /// Such mail is not hidden or dropped: a person reads it. Authority never comes from text anyway, so
 /// this only keeps a label from being talked into.
 pub fn addresses_an_assistant(subject: &str, text: &str) -> bool {
-    let text = format!("{subject}\n{}", cut_bytes(text, MAX_TEXT_BYTES)).to_lowercase();
-    let squeezed = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    first_phrase(&squeezed, CUES.iter().copied()).is_some()
-        || MARKS.iter().any(|mark| squeezed.contains(mark))
+    is_suspicious(&Folded::of(subject, text))
 }
 
-/// How much of the text is searched.
-const MAX_TEXT_BYTES: usize = 64 * 1024;
+pub(super) fn is_suspicious(text: &Folded) -> bool {
+    static SET: LazyLock<PhraseSet<()>> =
+        LazyLock::new(|| PhraseSet::new([((), CUES), ((), MARKS)]));
+    SET.hits(text.as_str()).next().is_some()
+}
 
 /// Phrases that people do not write to people.
 const CUES: &[&str] = &[

@@ -9,16 +9,30 @@ mod tests;
 pub use self::phone::{find_phones, normalised_phone};
 use crate::classify::{ContactField, ExtractedField};
 use crate::domain::Mailer;
-use crate::stage::text::cut_bytes;
+use crate::stage::text::{cut_bytes, folded, tail_bytes};
 
 /// Returns candidates, best first within each kind; spans point into `text`.
 ///
 /// `text` is what the person wrote, signature included, without quotes.
 pub fn contact_fields(sender: &Mailer, text: &str) -> Vec<ExtractedField> {
-    let text = cut_bytes(text, MAX_TEXT_BYTES);
-    let mut fields = signature::form_fields(text);
-    fields.extend(signature::signature_fields(sender, text));
-    fields.extend(find_phones(text));
+    // A form begins the text, a signature ends it: the middle of a long text is not searched.
+    let head = cut_bytes(text, SEARCHED_BYTES);
+    let tail = tail_bytes(&text[head.len()..], SEARCHED_BYTES);
+    let mut fields = signature::form_fields(head);
+    fields.extend(find_phones(head));
+    let end = if tail.is_empty() { head } else { tail };
+    let mut ending = signature::signature_fields(sender, end);
+    if !tail.is_empty() {
+        ending.extend(find_phones(tail));
+    }
+    let shift = text.len() - end.len();
+    for field in &mut ending {
+        field.span = field
+            .span
+            .take()
+            .map(|span| span.start + shift..span.end + shift);
+    }
+    fields.extend(ending);
     if !sender.name.is_empty() && !sender.name.contains('@') {
         fields.push(ExtractedField {
             field: ContactField::Name,
@@ -39,24 +53,23 @@ pub fn ground(
     subject: &str,
     text: &str,
 ) -> Vec<ExtractedField> {
-    let squeezed = |text: &str| {
-        text.split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .to_lowercase()
-    };
-    let places = [squeezed(text), squeezed(subject), squeezed(&sender.name)];
+    let mut places: Option<[String; 3]> = None;
     let mut kept = Vec::new();
     for mut field in fields.into_iter().take(MAX_FIELDS) {
-        let value = squeezed(&field.value);
+        let value = folded(&field.value);
         let has_control = field.value.chars().any(char::is_control);
-        let occurs = places.iter().any(|place| place.contains(&value));
-        if value.is_empty() || has_control || value.chars().count() > MAX_VALUE_CHARS || !occurs {
+        if value.is_empty() || has_control || value.chars().count() > MAX_VALUE_CHARS {
             continue;
         }
         let held = field.span.clone().and_then(|span| text.get(span));
-        if held.is_none_or(|held| squeezed(held) != value) {
-            field.span = text.find(&field.value).map(|at| at..at + field.value.len());
+        if held.is_none_or(|held| folded(held) != value) {
+            // Folding the whole mail is dear: only for values without a place.
+            let places = places.get_or_insert_with(|| [text, subject, &sender.name].map(folded));
+            if !places.iter().any(|place| place.contains(&value)) {
+                continue;
+            }
+            let at = text.find(&field.value);
+            field.span = at.map(|at| at..at + field.value.len());
         }
         field.confidence = if field.confidence.is_finite() {
             field.confidence.clamp(0.0, 1.0)
@@ -96,5 +109,5 @@ fn best_first(mut fields: Vec<ExtractedField>) -> Vec<ExtractedField> {
 const MAX_FIELDS: usize = 20;
 /// Longest value.
 const MAX_VALUE_CHARS: usize = 200;
-/// A signature stands near the end of what a person writes, which is not longer than this.
-const MAX_TEXT_BYTES: usize = 64 * 1024;
+/// How much of the beginning and of the end is searched.
+const SEARCHED_BYTES: usize = 8 * 1024;

@@ -1,6 +1,7 @@
 //! Phone numbers, by a heuristic around E.164.
 
 use crate::classify::{ContactField, ExtractedField};
+use crate::stage::text::tail_bytes;
 
 /// Finds phone numbers: international ones anywhere, others only behind a word for phone.
 pub fn find_phones(text: &str) -> Vec<ExtractedField> {
@@ -96,7 +97,7 @@ enum Label {
 impl Label {
     fn before(text: &str) -> Self {
         // Only the words since the last number or separator say what this number is.
-        let since = text
+        let since = tail_bytes(text, LABEL_BYTES)
             .rsplit(['|', ';', '·', '•', ','])
             .next()
             .unwrap_or_default();
@@ -119,6 +120,8 @@ fn is_cjk_phone(word: &str) -> bool {
     word.contains("電話") || word.contains("电话") || word.contains("携帯") || word.contains("手机")
 }
 
+/// A label stands right before its number.
+const LABEL_BYTES: usize = 60;
 /// Numbers that are looked for at most.
 const MAX_PHONES: usize = 5;
 

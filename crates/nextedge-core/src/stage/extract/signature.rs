@@ -34,7 +34,8 @@ pub(super) fn signature_fields(sender: &Mailer, text: &str) -> Vec<ExtractedFiel
     let all: Vec<Line<'_>> = lines(text)
         .filter(|line| !line.text.trim().is_empty())
         .collect();
-    let Some(at) = name_line(&all, sender) else {
+    let all = &all[all.len().saturating_sub(MAX_END_LINES)..];
+    let Some(at) = name_line(all, sender) else {
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -112,7 +113,7 @@ fn is_company(text: &str, sender: &Mailer) -> bool {
         .map(|word| word.trim_matches(['.', ',', ')']));
     let legal = words
         .clone()
-        .last()
+        .next_back()
         .is_some_and(|last| LEGAL_FORMS.contains(&last))
         || lower.contains("株式会社")
         || lower.contains("有限公司")
@@ -192,6 +193,7 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 }
 
 const MAX_FORM_LINES: usize = 200;
+const MAX_END_LINES: usize = 30;
 const MAX_SIGNATURE_LINES: usize = 6;
 const MAX_LINE_CHARS: usize = 100;
 
@@ -230,24 +232,6 @@ const FORM_LABELS: &[(ContactField, &[&str])] = &[
             "bedrijf",
             "会社名",
             "貴社名",
-        ],
-    ),
-    (
-        ContactField::Phone,
-        &[
-            "phone",
-            "phone number",
-            "telephone",
-            "tel",
-            "mobile",
-            "telefon",
-            "telefonnummer",
-            "téléphone",
-            "teléfono",
-            "telefono",
-            "telefone",
-            "telefoon",
-            "電話番号",
         ],
     ),
     (

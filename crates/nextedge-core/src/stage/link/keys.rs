@@ -8,11 +8,14 @@ use crate::mail::Mail;
 use crate::stage::text::cut_bytes;
 use crate::stage::token;
 
-/// Returns what to look up for a mail, without repetition, at most about 80 keys.
+/// Returns what to look up for a mail, without repetition, at most about 60 keys.
 pub fn link_keys(mail: &Mail, cx: &LinkContext<'_>) -> Vec<ThreadKey> {
     let tokens = Tokens::of(mail, cx);
-    let mut keys: BTreeSet<ThreadKey> = reference_keys(mail).into_iter().collect();
-    keys.extend(own_key(mail));
+    let ids = answered_ids(mail);
+    let mut keys: BTreeSet<ThreadKey> = ids.iter().map(|id| ThreadKey::message_id(id)).collect();
+    keys.extend(ids.iter().map(|id| referenced(id)));
+    // Only who names this mail as an ancestor is wanted: its own id may be used by another mail too.
+    keys.extend(own_id(mail).map(referenced));
     keys.extend(provider_key(cx));
     keys.extend(subject_keys(
         cx.correspondents,
@@ -30,8 +33,8 @@ pub fn link_keys(mail: &Mail, cx: &LinkContext<'_>) -> Vec<ThreadKey> {
 pub fn keys_of(mail: &Mail, thread: ThreadId, cx: &LinkContext<'_>) -> Vec<ThreadKey> {
     let mut keys = BTreeSet::from([thread_key(thread)]);
     if cx.trust == LinkTrust::Verified {
-        keys.extend(reference_keys(mail));
-        keys.extend(own_key(mail));
+        keys.extend(answered_ids(mail).into_iter().map(referenced));
+        keys.extend(own_id(mail).map(ThreadKey::message_id));
         keys.extend(provider_key(cx));
         keys.extend(subject_keys(
             cx.correspondents,
@@ -41,25 +44,40 @@ pub fn keys_of(mail: &Mail, thread: ThreadId, cx: &LinkContext<'_>) -> Vec<Threa
     keys.into_iter().collect()
 }
 
+/// The keys by which a mail's ancestors, and others with the same ancestors, are found.
+pub(super) fn reference_keys(mail: &Mail) -> Vec<ThreadKey> {
+    let ids = answered_ids(mail);
+    let direct = ids.iter().map(|id| ThreadKey::message_id(id));
+    direct.chain(ids.iter().map(|id| referenced(id))).collect()
+}
+
+/// The key by which threads that name this mail as an ancestor are found.
+pub(super) fn ancestor_key(mail: &Mail) -> Option<ThreadKey> {
+    own_id(mail).map(referenced)
+}
+
+/// The key under which a thread is stored for a mail that one of its mails answers.
+fn referenced(id: &str) -> ThreadKey {
+    let id = ThreadKey::message_id(id);
+    ThreadKey::from_stored(format!("r:{}", &id.as_str()[2..]))
+}
+
+/// The ids of the mails that a mail answers: In-Reply-To, the newest References and the first.
+fn answered_ids(mail: &Mail) -> BTreeSet<&str> {
+    let newest = mail.references.iter().rev().take(MAX_REFERENCES);
+    let ids = mail.in_reply_to.iter().take(MAX_IN_REPLY_TO);
+    let ids = ids.chain(newest).chain(mail.references.first());
+    let usable = ids.filter(|id| is_usable(id) && Some(*id) != mail.message_id.as_ref());
+    usable.map(String::as_str).collect()
+}
+
+fn own_id(mail: &Mail) -> Option<&str> {
+    mail.message_id.as_deref().filter(|id| is_usable(id))
+}
+
 /// The key of a thread by our own id, for tokens.
 fn thread_key(thread: ThreadId) -> ThreadKey {
     ThreadKey::from_stored(format!("t:{thread}"))
-}
-
-/// The keys of the mails that a mail answers: In-Reply-To, and the newest and the first References.
-pub(super) fn reference_keys(mail: &Mail) -> Vec<ThreadKey> {
-    let newest = mail.references.iter().rev().take(MAX_REFERENCES);
-    let ids = mail.in_reply_to.iter().take(MAX_REFERENCES);
-    let ids = ids.chain(newest).chain(mail.references.first());
-    let usable = ids.filter(|id| is_usable(id) && Some(*id) != mail.message_id.as_ref());
-    let keys: BTreeSet<ThreadKey> = usable.map(|id| ThreadKey::message_id(id)).collect();
-    keys.into_iter().collect()
-}
-
-/// The key of the mail's own Message-ID.
-pub(super) fn own_key(mail: &Mail) -> Option<ThreadKey> {
-    let id = mail.message_id.as_ref().filter(|id| is_usable(id))?;
-    Some(ThreadKey::message_id(id))
 }
 
 fn provider_key(cx: &LinkContext<'_>) -> Option<ThreadKey> {
@@ -95,7 +113,7 @@ impl Tokens {
         let (mut in_headers, mut in_text) = (Vec::new(), Vec::new());
         if let Some(key) = cx.token_key {
             let newest = mail.references.iter().rev().take(MAX_REFERENCES);
-            let ids = mail.in_reply_to.iter().take(MAX_REFERENCES).chain(newest);
+            let ids = mail.in_reply_to.iter().take(MAX_IN_REPLY_TO).chain(newest);
             let people = mail.to.iter().chain(&mail.cc).take(MAX_RECIPIENTS);
             let plus = people.filter_map(|to| to.address.local().rsplit_once('+'));
             let locals = ids.filter_map(|id| id.split('@').next());
@@ -113,7 +131,9 @@ impl Tokens {
 }
 
 /// Newest References that are used; the first is always used.
-const MAX_REFERENCES: usize = 30;
+const MAX_REFERENCES: usize = 20;
+/// In-Reply-To ids that are used.
+const MAX_IN_REPLY_TO: usize = 5;
 /// Correspondents that get a subject key.
 const MAX_CORRESPONDENTS: usize = 5;
 /// Recipients whose plus-address is read.

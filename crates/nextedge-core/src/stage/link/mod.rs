@@ -7,12 +7,9 @@
 mod keys;
 mod subject;
 
-#[cfg(test)]
-mod tests;
-
 use serde::{Deserialize, Serialize};
 
-use self::keys::{Tokens, own_key, reference_keys, subject_keys};
+use self::keys::{Tokens, ancestor_key, reference_keys, subject_keys};
 pub use self::keys::{keys_of, link_keys};
 pub use self::subject::normalised_subject;
 use super::token::TokenKey;
@@ -215,7 +212,7 @@ impl Facts {
         Self {
             tokens: Tokens::of(mail, cx),
             references: reference_keys(mail),
-            own: own_key(mail),
+            own: ancestor_key(mail),
             provider: cx
                 .provider_thread
                 .map(|thread| ThreadKey::provider_thread(cx.mailbox, thread)),

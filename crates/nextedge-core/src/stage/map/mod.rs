@@ -7,9 +7,6 @@ mod name;
 mod template;
 mod values;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 pub use self::compile::CompiledMap;

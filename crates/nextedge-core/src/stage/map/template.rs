@@ -230,10 +230,7 @@ fn pieces(source: &str) -> Option<Vec<Piece>> {
 fn allowed_tags(source: &str) -> Result<()> {
     for part in source.split("{%").skip(1) {
         let tag = part.trim_start_matches(['-', '+']).trim_start();
-        let tag: String = tag
-            .chars()
-            .take_while(|c| c.is_ascii_alphabetic())
-            .collect();
+        let tag: String = tag.chars().take_while(char::is_ascii_alphabetic).collect();
         if !["if", "elif", "else", "endif"].contains(&tag.as_str()) {
             return Err(Error::new(
                 ErrorKind::Config,

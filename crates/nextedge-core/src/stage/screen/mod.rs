@@ -6,9 +6,6 @@ mod forward;
 mod machine;
 mod private;
 
-#[cfg(test)]
-mod tests;
-
 use serde::{Deserialize, Serialize};
 
 use super::authenticity::{Authenticity, Verdict, judge};

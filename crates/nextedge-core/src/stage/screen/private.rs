@@ -3,7 +3,7 @@
 use super::{Filtered, ScreenContext, ScreenEvidence};
 use crate::domain::{Domain, EmailAddress};
 use crate::mail::Mail;
-use crate::stage::text::has_phrase;
+use crate::stage::text::{folded, has_phrase};
 
 /// Finds the first filter that keeps a mail out.
 pub(super) fn find(mail: &Mail, cx: &ScreenContext<'_>) -> Option<Filtered> {
@@ -43,9 +43,9 @@ fn keyword(mail: &Mail, keywords: &[String]) -> Option<Filtered> {
     if keywords.is_empty() {
         return None;
     }
-    let (subject, text) = (mail.subject.to_lowercase(), mail.body.text.to_lowercase());
+    let (subject, text) = (folded(&mail.subject), folded(&mail.body.text));
     keywords.iter().find_map(|keyword| {
-        let keyword = keyword.to_lowercase();
+        let keyword = folded(keyword);
         if has_phrase(&subject, &keyword) {
             filtered("keyword", "subject", "private keyword")
         } else if has_phrase(&text, &keyword) {
