@@ -1,0 +1,234 @@
+//! The text of a mail.
+
+use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
+
+use super::ParseOptions;
+use super::attachments::decoded_bytes;
+use crate::mail::html::html_to_text;
+use crate::mail::model::{Body, Role};
+use crate::mail::words::{decode_unnamed, is_invisible};
+
+/// Joins the text parts; HTML stands in where there is no plain text.
+pub(super) fn read_body(message: &Message<'_>, raw: &[u8], options: &ParseOptions) -> Body {
+    let html = html_part(message, raw);
+    let mut body = Body::default();
+    let mut reader = TextReader {
+        options,
+        body: &mut body,
+    };
+    for part in shown_parts(message) {
+        match &part.body {
+            PartType::Text(_) => reader.plain(&text_of(part, raw)),
+            PartType::Html(_) => reader.html(&text_of(part, raw)),
+            _ => (),
+        }
+    }
+    // An alternative without words in its plain part, as some mailers send it.
+    if let Some(html) = &html
+        && reader.body.text.trim().is_empty()
+    {
+        reader.body.text.clear();
+        reader.html(html);
+    }
+    body.html = html;
+    body
+}
+
+/// Names the language of what was newly written, where that is certain enough.
+pub(super) fn language_of(body: &Body) -> Option<String> {
+    let mut sample = String::new();
+    for segment in body
+        .segments
+        .iter()
+        .filter(|segment| segment.role == Role::New)
+    {
+        let text = body.text.get(segment.range.clone()).unwrap_or_default();
+        let room = MAX_LANGUAGE_BYTES.saturating_sub(sample.len());
+        sample.push_str(&text[..text.floor_char_boundary(room)]);
+    }
+    if sample.trim().len() < MIN_LANGUAGE_BYTES {
+        return None;
+    }
+    let found = whatlang::detect(&sample).filter(whatlang::Info::is_reliable)?;
+    let code = found.lang().code();
+    let known = TWO_LETTER_CODES.iter().find(|(three, _)| *three == code);
+    known.map(|(_, two)| (*two).to_owned())
+}
+
+struct TextReader<'a> {
+    options: &'a ParseOptions,
+    body: &'a mut Body,
+}
+
+impl TextReader<'_> {
+    fn plain(&mut self, text: &str) {
+        self.separate();
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '\r' => {
+                    if chars.peek() != Some(&'\n') {
+                        self.body.text.push('\n');
+                    }
+                }
+                '\n' | '\t' => self.body.text.push(c),
+                '\u{2028}' | '\u{2029}' | '\u{85}' => self.body.text.push('\n'),
+                c if is_invisible(c) => {
+                    self.body.hidden_chars += usize::from(reorders_or_tags(c));
+                }
+                c if c.is_control() => (),
+                c => self.body.text.push(c),
+            }
+            if self.body.text.len() >= self.options.text_bytes {
+                break;
+            }
+        }
+    }
+
+    fn html(&mut self, html: &str) {
+        let seen = html_to_text(html, &self.options.html);
+        self.body.hidden_chars += seen.hidden_chars;
+        self.plain(&seen.text);
+    }
+
+    fn separate(&mut self) {
+        if !self.body.text.is_empty() && !self.body.text.ends_with('\n') {
+            self.body.text.push('\n');
+        }
+    }
+}
+
+/// Direction overrides and tag characters carry text or meaning that a person does not see.
+fn reorders_or_tags(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn shown_parts<'m, 'x>(message: &'m Message<'x>) -> impl Iterator<Item = &'m MessagePart<'x>> {
+    let ids = message.text_body.iter().take(MAX_TEXT_PARTS);
+    ids.filter_map(|id| message.parts.get(*id as usize))
+}
+
+fn html_part(message: &Message<'_>, raw: &[u8]) -> Option<String> {
+    let mut parts = message
+        .html_body
+        .iter()
+        .filter_map(|id| message.parts.get(*id as usize));
+    let part = parts.find(|part| matches!(part.body, PartType::Html(_)))?;
+    Some(text_of(part, raw))
+}
+
+/// Returns a part's text; text without a known charset that is not UTF-8 is read as Windows-1252.
+fn text_of(part: &MessagePart<'_>, raw: &[u8]) -> String {
+    let (PartType::Text(text) | PartType::Html(text)) = &part.body else {
+        return String::new();
+    };
+    let doubtful = match charset_kind(part) {
+        // A label of ASCII over other bytes says nothing.
+        CharsetKind::Ascii => !text.is_ascii(),
+        CharsetKind::Unicode => text.contains(char::REPLACEMENT_CHARACTER),
+        CharsetKind::Legacy => false,
+    };
+    if !doubtful || part.encoding == Encoding::None && part.is_encoding_problem {
+        return text.to_string();
+    }
+    decode_unnamed(&decoded_bytes(part, raw))
+}
+
+enum CharsetKind {
+    Ascii,
+    /// UTF-8 by name, or nothing that could be right.
+    Unicode,
+    Legacy,
+}
+
+fn charset_kind(part: &MessagePart<'_>) -> CharsetKind {
+    let charset = part
+        .content_type()
+        .and_then(|value| value.attribute("charset"));
+    let charset = charset.unwrap_or("utf-8").to_ascii_lowercase();
+    match charset.as_str() {
+        "us-ascii" | "ascii" | "ansi_x3.4-1968" | "us_ascii" => CharsetKind::Ascii,
+        "utf-8" | "utf8" | "unknown-8bit" | "" => CharsetKind::Unicode,
+        _ => CharsetKind::Legacy,
+    }
+}
+
+/// Enough for every digest; the rest stays in the raw mail.
+const MAX_TEXT_PARTS: usize = 100;
+/// Whatlang needs no more, and its time grows with the text.
+const MAX_LANGUAGE_BYTES: usize = 600;
+const MIN_LANGUAGE_BYTES: usize = 20;
+
+/// ISO 639-3 to ISO 639-1.
+const TWO_LETTER_CODES: &[(&str, &str)] = &[
+    ("eng", "en"),
+    ("deu", "de"),
+    ("fra", "fr"),
+    ("spa", "es"),
+    ("ita", "it"),
+    ("por", "pt"),
+    ("nld", "nl"),
+    ("jpn", "ja"),
+    ("cmn", "zh"),
+    ("kor", "ko"),
+    ("rus", "ru"),
+    ("ukr", "uk"),
+    ("bel", "be"),
+    ("bul", "bg"),
+    ("srp", "sr"),
+    ("hrv", "hr"),
+    ("slv", "sl"),
+    ("slk", "sk"),
+    ("ces", "cs"),
+    ("pol", "pl"),
+    ("hun", "hu"),
+    ("ron", "ro"),
+    ("ell", "el"),
+    ("tur", "tr"),
+    ("ara", "ar"),
+    ("heb", "he"),
+    ("pes", "fa"),
+    ("urd", "ur"),
+    ("hin", "hi"),
+    ("ben", "bn"),
+    ("mar", "mr"),
+    ("guj", "gu"),
+    ("pan", "pa"),
+    ("tam", "ta"),
+    ("tel", "te"),
+    ("kan", "kn"),
+    ("mal", "ml"),
+    ("ori", "or"),
+    ("sin", "si"),
+    ("nep", "ne"),
+    ("mya", "my"),
+    ("khm", "km"),
+    ("tha", "th"),
+    ("vie", "vi"),
+    ("ind", "id"),
+    ("jav", "jv"),
+    ("tgl", "tl"),
+    ("swe", "sv"),
+    ("dan", "da"),
+    ("nob", "nb"),
+    ("fin", "fi"),
+    ("est", "et"),
+    ("lit", "lt"),
+    ("lav", "lv"),
+    ("cat", "ca"),
+    ("afr", "af"),
+    ("epo", "eo"),
+    ("lat", "la"),
+    ("aze", "az"),
+    ("uzb", "uz"),
+    ("tuk", "tk"),
+    ("kat", "ka"),
+    ("hye", "hy"),
+    ("amh", "am"),
+    ("aka", "ak"),
+    ("zul", "zu"),
+    ("sna", "sn"),
+    ("yid", "yi"),
+    ("mkd", "mk"),
+    ("cym", "cy"),
+];
