@@ -7,6 +7,7 @@ pub mod classify;
 mod clock;
 mod context;
 mod domain;
+pub mod engine;
 mod error;
 pub mod mail;
 pub mod memory;

@@ -207,6 +207,17 @@ pub enum Fetched {
     Gone,
 }
 
+impl Fetched {
+    /// The raw bytes alone, where the listing told the rest.
+    pub fn raw(bytes: Bytes) -> Self {
+        Self::Raw {
+            bytes,
+            received_at: None,
+            thread_hint: None,
+        }
+    }
+}
+
 /// Whether a mailbox receives mail from strangers, or holds files that somebody chose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -64,6 +64,16 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Tells whether joining the thread's record would set fields on it.
+    pub fn sets_fields_on_join(&self) -> bool {
+        self.alternatives
+            .iter()
+            .any(|alternative| match &alternative.write {
+                Write::Join { fields } => !fields.is_empty(),
+                Write::Create(_) | Write::ContactOnly | Write::Review(_) => false,
+            })
+    }
+
     /// Counts the bytes this plan will roughly send, for batching.
     pub fn estimated_bytes(&self) -> u64 {
         self.activity.bytes + self.attachments.iter().map(|a| a.bytes).sum::<u64>()

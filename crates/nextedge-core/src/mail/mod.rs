@@ -1,5 +1,6 @@
 //! From raw bytes to a read mail: guard, parse, segment; and mail that lies in files.
 
+mod fingerprint;
 mod guard;
 mod html;
 mod model;
@@ -10,6 +11,7 @@ mod segment;
 mod subject;
 mod words;
 
+pub use fingerprint::fingerprint;
 pub use guard::{GuardFault, GuardLimits, guard};
 pub use html::{HtmlLimits, HtmlText, html_to_text, sanitise_html};
 pub use model::{Attachment, Body, DeliveryReport, Header, Mail, MailDate, Role, Segment};

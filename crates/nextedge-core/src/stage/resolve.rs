@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    Draft, FieldName, FieldValue, Plan, RecordKind, RecordRef, ReviewReason, Timing, When, Write,
+    Category, Draft, FieldName, FieldValue, Plan, RecordKind, RecordRef, ReviewReason, Timing,
+    When, Write,
 };
 use crate::policy::{ClosedRecord, RecordGone, SecondThread, ThreadPolicy};
 use crate::sink::{FoundContact, FoundParty, PartyWrite, RecordState, RecordWrite};
@@ -89,6 +90,9 @@ fn record(
     {
         return Ok(joined);
     }
+    if let Some(joined) = sibling(plan, input) {
+        return Ok(joined);
+    }
     let when = match known {
         Some(_) => When::PartyKnown,
         None => When::PartyUnknown,
@@ -148,20 +152,23 @@ fn join(
 }
 
 fn create(draft: &Draft, input: &ResolveInput<'_>) -> RecordWrite {
-    if let Some(record) = input.sibling
-        && input.threads.second_thread == SecondThread::Activity
-        && draft.kind == RecordKind::Lead
-        && record.kind == RecordKind::Lead
-    {
-        return RecordWrite::Known {
-            record: record.clone(),
-            fields: BTreeMap::new(),
-        };
-    }
     RecordWrite::Create {
         key: input.record_key.to_owned(),
         draft: draft.clone(),
     }
+}
+
+/// The sender's open lead of another thread, which a second enquiry joins: the sender is known to
+/// the CRM only because of it, so the way for known parties does not apply.
+fn sibling(plan: &Plan, input: &ResolveInput<'_>) -> Option<RecordWrite> {
+    let record = input
+        .sibling
+        .filter(|record| record.kind == RecordKind::Lead)?;
+    let joins = input.threads.second_thread == SecondThread::Activity;
+    (joins && plan.category == Category::Lead).then(|| RecordWrite::Known {
+        record: record.clone(),
+        fields: BTreeMap::new(),
+    })
 }
 
 fn alternative(plan: &Plan, when: When) -> Option<&Write> {

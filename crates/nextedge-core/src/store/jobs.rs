@@ -120,6 +120,17 @@ pub enum JobKind {
     Deliver,
 }
 
+impl JobKind {
+    /// Returns the name as written in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Process => "process",
+            Self::Deliver => "deliver",
+        }
+    }
+}
+
 /// Asks for one batch of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)] // built by the engine, read by stores

@@ -1,0 +1,203 @@
+//! What the engine tells the outside: the only place that emits metrics and log lines.
+//!
+//! Events carry ids, counts and codes; never a body, a token or an address.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use crate::clock::Timestamp;
+use crate::domain::{ConnectionId, MailboxId, OutcomeKind, TenantId};
+use crate::error::ErrorReport;
+use crate::store::JobKind;
+
+/// Something that happened in the engine.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EngineEvent {
+    /// A page of a mailbox was committed.
+    PageCommitted {
+        /// Whose.
+        tenant: TenantId,
+        /// Which mailbox.
+        mailbox: MailboxId,
+        /// Stubs that were new.
+        new: u64,
+        /// Stubs that were known.
+        seen: u64,
+        /// Items that could not be read.
+        faults: u64,
+        /// The listing came to its end.
+        complete: bool,
+    },
+    /// A sync run failed; the mailbox is asked again later.
+    SyncFailed {
+        /// Whose.
+        tenant: TenantId,
+        /// Which mailbox.
+        mailbox: MailboxId,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// A batch of one kind was committed.
+    BatchCommitted {
+        /// Whose.
+        tenant: TenantId,
+        /// Which kind.
+        kind: JobKind,
+        /// The connection, for fetches and deliveries.
+        connection: Option<ConnectionId>,
+        /// Items with a result.
+        items: u64,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Messages came to an outcome.
+    Outcomes {
+        /// Whose.
+        tenant: TenantId,
+        /// Which outcome.
+        outcome: OutcomeKind,
+        /// How many.
+        count: u64,
+    },
+    /// An item failed and waits for its next attempt.
+    ItemRetried {
+        /// Whose.
+        tenant: TenantId,
+        /// Which kind.
+        kind: JobKind,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// An item was given up.
+    ItemDead {
+        /// Whose.
+        tenant: TenantId,
+        /// Which kind.
+        kind: JobKind,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// A connection pauses.
+    GateClosed {
+        /// Whose.
+        tenant: TenantId,
+        /// Which connection.
+        connection: ConnectionId,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// The store refused or could not take work; the worker waits.
+    StoreTrouble {
+        /// Why.
+        error: ErrorReport,
+    },
+    /// A connector broke its contract or panicked; the item is treated as failed.
+    ConnectorFault {
+        /// Which connector.
+        connector: Arc<str>,
+        /// What it did.
+        fault: String,
+    },
+}
+
+/// Sends events to subscribers, metrics and logs.
+#[derive(Clone, Debug)]
+pub(crate) struct Events {
+    sender: broadcast::Sender<EngineEvent>,
+}
+
+impl Events {
+    pub(crate) fn new(buffer: usize) -> Self {
+        Self {
+            sender: broadcast::channel(buffer.max(1)).0,
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<EngineEvent> {
+        self.sender.subscribe()
+    }
+
+    pub(crate) fn emit(&self, event: EngineEvent) {
+        measure(&event);
+        // no subscriber is no error
+        let _ = self.sender.send(event);
+    }
+}
+
+fn measure(event: &EngineEvent) {
+    match event {
+        EngineEvent::PageCommitted {
+            tenant,
+            mailbox,
+            new,
+            seen,
+            faults,
+            complete,
+        } => {
+            metrics::counter!("nextedge_stubs_new").increment(*new);
+            metrics::counter!("nextedge_stubs_seen").increment(*seen);
+            tracing::debug!(%tenant, %mailbox, new, seen, faults, complete, "page committed");
+        }
+        EngineEvent::SyncFailed {
+            tenant,
+            mailbox,
+            error,
+        } => {
+            metrics::counter!("nextedge_sync_failed").increment(1);
+            tracing::warn!(%tenant, %mailbox, error = %error.text, "sync failed");
+        }
+        EngineEvent::BatchCommitted {
+            tenant,
+            kind,
+            items,
+            took,
+            ..
+        } => {
+            metrics::counter!("nextedge_items", "kind" => kind.as_str()).increment(*items);
+            metrics::histogram!("nextedge_batch_seconds", "kind" => kind.as_str())
+                .record(took.as_secs_f64());
+            tracing::debug!(%tenant, kind = kind.as_str(), items, ?took, "batch committed");
+        }
+        EngineEvent::Outcomes { outcome, count, .. } => {
+            metrics::counter!("nextedge_outcomes", "outcome" => outcome.as_str()).increment(*count);
+        }
+        EngineEvent::ItemRetried {
+            tenant,
+            kind,
+            error,
+        } => {
+            metrics::counter!("nextedge_retries", "kind" => kind.as_str()).increment(1);
+            tracing::info!(%tenant, kind = kind.as_str(), error = %error.text, "item will be retried");
+        }
+        EngineEvent::ItemDead {
+            tenant,
+            kind,
+            error,
+        } => {
+            metrics::counter!("nextedge_dead", "kind" => kind.as_str()).increment(1);
+            tracing::error!(%tenant, kind = kind.as_str(), error = %error.text, "item given up");
+        }
+        EngineEvent::GateClosed {
+            tenant,
+            connection,
+            until,
+            error,
+        } => {
+            metrics::counter!("nextedge_gates").increment(1);
+            tracing::warn!(%tenant, %connection, %until, error = %error.text, "connection pauses");
+        }
+        EngineEvent::StoreTrouble { error } => {
+            metrics::counter!("nextedge_store_trouble").increment(1);
+            tracing::error!(error = %error.text, "store trouble");
+        }
+        EngineEvent::ConnectorFault { connector, fault } => {
+            metrics::counter!("nextedge_connector_faults").increment(1);
+            tracing::error!(%connector, fault, "connector fault");
+        }
+    }
+}
