@@ -109,7 +109,7 @@ pub(crate) enum End {
 /// The body of a scripted answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Scripted {
-    Error(Box<ApiError>),
+    Error(ApiError),
     Json(Value),
     Text(String),
 }
@@ -227,7 +227,7 @@ impl Spec {
             .and_then(|name| named(name, self.retry_after));
         match named {
             Some(Named::Answer(error)) => {
-                effect.end = self.scripted(error.status, Scripted::Error(Box::new(error)));
+                effect.end = self.scripted(error.status(), Scripted::Error(error));
             }
             Some(Named::Html(status)) => {
                 let page = "<html><head><title>Error</title></head><body>Error</body></html>";

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
+
+use crate::hubspot::{now_ms, rfc3339};
 
 /// How much of the past a journal holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +104,8 @@ impl Journal {
     }
 
     /// Appends an entry, counted under `counter` (its path without ids).
-    pub(crate) fn append(&self, entry: Entry, counter: String) {
-        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    pub(crate) fn append(&self, entry: Entry, counter: &str) {
+        let at = rfc3339(now_ms());
         let mut inner = self.lock();
         let counter = (entry.vendor, format!("{} {counter}", entry.method));
         *inner
@@ -252,7 +253,7 @@ mod tests {
             bytes: 6,
         });
         for body in ["[10]", "[2]", "[3]", "[4]"] {
-            journal.append(entry(body), "/x".to_owned());
+            journal.append(entry(body), "/x");
         }
         let list = journal.list(0);
         let bodies: Vec<String> = (0..3).map(|n| list[n]["request"].to_string()).collect();
@@ -268,10 +269,7 @@ mod tests {
             requests: 9,
             bytes: 999,
         });
-        journal.append(
-            entry(r#"{"a":[{"refresh_token":"r-1","x":"y"}]}"#),
-            String::new(),
-        );
+        journal.append(entry(r#"{"a":[{"refresh_token":"r-1","x":"y"}]}"#), "");
         let text = journal.list(0).to_string();
         assert!(!text.contains("r-1") && text.contains("[redacted]") && text.contains("\"y\""));
         assert_eq!(

@@ -22,7 +22,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/hubspot/files/{id}/download", get(download))
 }
 
-async fn index(State(shared): State<Arc<Shared>>) -> Response {
+pub(crate) async fn index(State(shared): State<Arc<Shared>>) -> Response {
     let sections = view_index(&shared.hubspot);
     let first = sections
         .iter()

@@ -14,6 +14,7 @@ use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, FromRequest, Multipart, Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use axum::routing::get;
 use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ use crate::control;
 use crate::faults::{Effect, End, Faults, Scripted};
 use crate::hubspot::{self, Answer, ApiError, Body, Hubspot, Part, Reply, correlation_id};
 use crate::journal::{Entry, Journal, Recorded, redact_query};
+use crate::page;
 
 /// Everything the handlers share.
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl Shared {
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .nest("/_sandbox", control::router())
+        .route("/_sandbox/", get(page::index))
         .fallback(vendor)
         .with_state(shared)
 }
@@ -79,6 +82,8 @@ async fn vendor(
         .faults
         .meet("hubspot", &seen.method, &seen.path, &seen.body);
     if let Some(delay) = effect.delay {
+        // The delay is what the test asked the other side to suffer.
+        #[allow(clippy::disallowed_methods)]
         tokio::time::sleep(delay).await;
     }
     let entry = seen.entry();
@@ -89,7 +94,7 @@ async fn vendor(
         response: body,
         ..entry
     };
-    shared.journal.append(journalled, counter);
+    shared.journal.append(journalled, &counter);
     response
 }
 
@@ -299,9 +304,9 @@ fn too_large() -> ApiError {
 
 fn respond(answer: Answer, headers: Vec<(&'static str, String)>) -> (Response, u16, Recorded) {
     let reply = answer.unwrap_or_else(|error| Reply {
-        status: error.status,
+        status: error.status(),
         body: Body::Json(error.body(&correlation_id())),
-        headers: error.headers,
+        headers: error.headers(),
     });
     let (media, content) = match reply.body {
         Body::Empty => (None, Bytes::new()),
@@ -339,7 +344,7 @@ fn scripted(
         Scripted::Error(error) => Reply {
             status,
             body: Body::Json(error.body(&correlation_id())),
-            headers: error.headers,
+            headers: error.headers(),
         },
         Scripted::Json(value) => Reply::json(status, value),
         Scripted::Text(text) => Reply {

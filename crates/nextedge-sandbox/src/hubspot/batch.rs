@@ -102,7 +102,7 @@ enum Partial {
 
 /// Conflicts and duplicates refuse the whole batch, trace ids or not.
 fn is_whole(error: &ApiError) -> bool {
-    error.status == 409 || error.is_duplicate()
+    error.status() == 409 || error.is_duplicate()
 }
 
 fn create(hub: &Hubspot, call: &Call, object: &str) -> Answer {
@@ -313,8 +313,10 @@ fn apply(account: &mut Account, object: ObjectType, plan: Plan, verb: Verb) -> A
 /// Builds a batch answer: 207 as soon as one input failed.
 pub(crate) fn answer(status: u16, results: Vec<Value>, errors: Vec<Value>) -> Reply {
     let now = rfc3339(now_ms());
-    let mut body = json!({"status": "COMPLETE", "results": results,
-                          "requestedAt": now, "startedAt": now, "completedAt": now});
+    let mut body = json!({"status": "COMPLETE", "requestedAt": now, "startedAt": now,
+                          "completedAt": now});
+    // Moved in, since the macro would copy every record.
+    body["results"] = results.into();
     if errors.is_empty() {
         return Reply::json(status, body);
     }

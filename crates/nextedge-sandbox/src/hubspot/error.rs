@@ -4,15 +4,18 @@ use serde_json::{Map, Value, json};
 
 /// A refusal in the vendor's own shape.
 #[derive(Clone, Debug)]
-pub(crate) struct ApiError {
-    pub(crate) status: u16,
+pub(crate) struct ApiError(Box<Refusal>);
+
+#[derive(Clone, Debug)]
+struct Refusal {
+    status: u16,
     category: &'static str,
     sub_category: Option<&'static str>,
     message: String,
     details: Vec<Detail>,
     context: Map<String, Value>,
     extra: Map<String, Value>,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
 }
 
 /// One entry of `errors[]`: what is wrong with which property.
@@ -25,7 +28,7 @@ pub(crate) struct Detail {
 
 impl ApiError {
     pub(crate) fn new(status: u16, category: &'static str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Refusal {
             status,
             category,
             sub_category: None,
@@ -34,7 +37,16 @@ impl ApiError {
             context: Map::new(),
             extra: Map::new(),
             headers: Vec::new(),
-        }
+        }))
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// Headers that go with the refusal.
+    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
+        self.0.headers.clone()
     }
 
     /// A 400 that no property is to blame for.
@@ -82,7 +94,7 @@ impl ApiError {
             "Property values were not valid: {}",
             Value::Array(list)
         ));
-        error.details = details;
+        error.0.details = details;
         error
     }
 
@@ -91,7 +103,7 @@ impl ApiError {
         let message = format!("Error creating {object}. Some required properties were not set.");
         let mut error =
             Self::invalid(message.clone()).with_context("properties", properties.to_vec());
-        error.details = properties
+        error.0.details = properties
             .iter()
             .map(|property| Detail {
                 code,
@@ -104,7 +116,7 @@ impl ApiError {
 
     #[must_use]
     pub(crate) fn with_code(mut self, code: &'static str, message: impl Into<String>) -> Self {
-        self.details.push(Detail {
+        self.0.details.push(Detail {
             code,
             property: String::new(),
             message: message.into(),
@@ -114,66 +126,67 @@ impl ApiError {
 
     #[must_use]
     pub(crate) fn with_context(mut self, key: &str, values: Vec<String>) -> Self {
-        self.context.insert(key.to_owned(), json!(values));
+        self.0.context.insert(key.to_owned(), values.into());
         self
     }
 
     #[must_use]
     pub(crate) fn with_extra(mut self, key: &str, value: Value) -> Self {
-        self.extra.insert(key.to_owned(), value);
+        self.0.extra.insert(key.to_owned(), value);
         self
     }
 
     #[must_use]
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+        self.0.headers.push((name, value.into()));
         self
     }
 
     #[must_use]
     pub(crate) fn with_sub_category(mut self, sub_category: &'static str) -> Self {
-        self.sub_category = Some(sub_category);
+        self.0.sub_category = Some(sub_category);
         self
     }
 
     /// Whether a batch was refused because it names one record twice.
     pub(crate) fn is_duplicate(&self) -> bool {
-        self.sub_category == Some(DUPLICATE_IDS)
+        self.0.sub_category == Some(DUPLICATE_IDS)
     }
 
     /// The body of a request that was refused as a whole.
     pub(crate) fn body(&self, correlation: &str) -> Value {
         let mut body = Map::new();
         body.insert("status".into(), "error".into());
-        body.insert("message".into(), self.message.clone().into());
+        body.insert("message".into(), self.0.message.clone().into());
         body.insert("correlationId".into(), correlation.into());
-        body.insert("category".into(), self.category.into());
-        if let Some(sub) = self.sub_category {
+        body.insert("category".into(), self.0.category.into());
+        if let Some(sub) = self.0.sub_category {
             body.insert("subCategory".into(), sub.into());
         }
-        if !self.context.is_empty() {
-            body.insert("context".into(), self.context.clone().into());
+        if !self.0.context.is_empty() {
+            body.insert("context".into(), self.0.context.clone().into());
         }
-        if !self.details.is_empty() {
+        if !self.0.details.is_empty() {
             body.insert("errors".into(), self.details_json());
         }
-        body.extend(self.extra.clone());
+        body.extend(self.0.extra.clone());
         Value::Object(body)
     }
 
     /// An entry of `errors[]` in a 207, marked with the trace id of the input it belongs to.
     pub(crate) fn item(&self, trace: Option<&str>) -> Value {
-        let mut context = self.context.clone();
+        let mut context = self.0.context.clone();
         if let Some(trace) = trace {
             context.insert("objectWriteTraceId".into(), json!([trace]));
         }
-        json!({"status": "error", "category": self.category, "message": self.message,
+        json!({"status": "error", "category": self.0.category, "message": self.0.message,
                "context": context, "errors": self.details_json(), "links": {},
-               "subCategory": self.sub_category})
+               "subCategory": self.0.sub_category})
     }
 
     fn details_json(&self) -> Value {
-        self.details
+        self.0
+            .details
             .iter()
             .map(|one| {
                 let mut entry = json!({"message": one.message, "code": one.code});

@@ -283,7 +283,7 @@ fn upload(hub: &Hubspot, call: &Call) -> Answer {
             "Exactly one of folderPath and folderId is required.",
         ));
     }
-    let mut upload = read_upload(call, folder_path.unwrap_or_default())?;
+    let mut upload = read_upload(call, &folder_path.unwrap_or_default())?;
     let mut account = hub.account();
     let files = &mut account.files;
     if let Some(id) = folder_id {
@@ -318,7 +318,7 @@ fn field(parts: &[Part], name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&part.content).into_owned()).filter(|text| !text.is_empty())
 }
 
-fn read_upload(call: &Call, folder: String) -> Result<Upload, ApiError> {
+fn read_upload(call: &Call, folder: &str) -> Result<Upload, ApiError> {
     let part = call.parts.iter().find(|one| one.name == "file");
     let part = part.ok_or_else(|| ApiError::invalid("The part named file is required."))?;
     let options = field(&call.parts, "options")

@@ -27,6 +27,14 @@ impl ObjectType {
     pub(crate) const fn custom(number: u32) -> Self {
         Self { meta: 2, number }
     }
+
+    /// The id after this one.
+    pub(crate) const fn next(self) -> Self {
+        Self {
+            meta: self.meta,
+            number: self.number + 1,
+        }
+    }
 }
 
 impl fmt::Display for ObjectType {

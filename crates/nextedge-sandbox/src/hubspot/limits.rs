@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::error::ApiError;
+use super::time::{DAY_MS, now_ms};
 
 /// Which of the vendor's published limits an account has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,11 +92,7 @@ impl Limiter {
     /// Counts one request. Answers the rate headers, or the 429.
     pub(crate) fn take(&self, lane: Lane) -> Result<Vec<(&'static str, String)>, ApiError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.take(
-            lane,
-            Instant::now(),
-            chrono::Utc::now().timestamp() / 86_400,
-        )
+        state.take(lane, Instant::now(), now_ms() / DAY_MS)
     }
 }
 
@@ -210,7 +207,10 @@ mod tests {
         for _ in 0..100 {
             state.take(Lane::General, start, 1).unwrap();
         }
-        assert_eq!(state.take(Lane::General, start, 1).unwrap_err().status, 429);
+        assert_eq!(
+            state.take(Lane::General, start, 1).unwrap_err().status(),
+            429
+        );
         assert!(state.take(Lane::Search, start, 1).unwrap().is_empty());
         let later = start + TEN_SECONDS;
         let headers = state.take(Lane::General, later, 1).unwrap();
@@ -222,7 +222,7 @@ mod tests {
         let mut state = State::new(RateLimit::Free);
         (state.day, state.today) = (1, 250_000);
         let now = Instant::now();
-        assert_eq!(state.take(Lane::General, now, 1).unwrap_err().status, 429);
+        assert_eq!(state.take(Lane::General, now, 1).unwrap_err().status(), 429);
         assert!(state.take(Lane::General, now, 2).is_ok());
     }
 }

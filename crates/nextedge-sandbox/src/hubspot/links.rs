@@ -11,6 +11,7 @@ use super::kinds::ObjectType;
 /// Who defined an association type.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(clippy::enum_variant_names)] // the vendor's own names
 pub(crate) enum Category {
     HubspotDefined,
     UserDefined,
@@ -329,7 +330,10 @@ mod tests {
         };
         assert!(types.check(EMAIL, CONTACT, wanted(198)).is_ok());
         assert_eq!(
-            types.check(EMAIL, CONTACT, wanted(197)).unwrap_err().status,
+            types
+                .check(EMAIL, CONTACT, wanted(197))
+                .unwrap_err()
+                .status(),
             400
         );
         assert_eq!(types.target(LEAD, 578), Some(CONTACT));

@@ -33,6 +33,7 @@ pub(crate) use error::ApiError;
 pub(crate) use fault::{Named, named};
 pub use limits::RateLimit;
 pub(crate) use route::{Request, counter_path};
+pub(crate) use time::{now_ms, rfc3339};
 pub(crate) use view::{Entry, Moment, RecordPage, view_index, view_list, view_record};
 
 use std::sync::atomic::{AtomicU64, Ordering};

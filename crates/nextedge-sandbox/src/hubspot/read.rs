@@ -115,13 +115,14 @@ pub(crate) fn value(table: &Table, record: &Record, name: &str) -> Option<String
 pub(crate) fn render(account: &Account, table: &Table, record: &Record, shown: Shown<'_>) -> Value {
     let mut body = json!({
         "id": record.id.to_string(),
-        "properties": properties(table, record, shown),
         "createdAt": rfc3339(record.created_ms),
         "updatedAt": rfc3339(record.updated_ms),
         "archived": record.archived_ms.is_some(),
         "url": format!("https://app.hubspot.com/contacts/{}/record/{}/{}",
                        account.settings.portal_id, table.kind.id, record.id),
     });
+    // Moved in, since the macro would copy every value.
+    body["properties"] = properties(table, record, shown).into();
     if let Some(at) = record.archived_ms {
         body["archivedAt"] = rfc3339(at).into();
     }

@@ -71,8 +71,11 @@ pub(crate) fn route(hub: &Hubspot, call: &Call, path: &[&str]) -> Answer {
 /// Adds a kind of record to the account and answers its id.
 pub(crate) fn add(account: &mut Account, schema: Schema) -> Result<ObjectType, ApiError> {
     check(account, &schema)?;
-    let number = FIRST_NUMBER + u32::try_from(account.schemas.len()).unwrap_or(0);
-    let id = ObjectType::custom(number);
+    let id = account
+        .schemas
+        .keys()
+        .next_back()
+        .map_or(ObjectType::custom(FIRST_NUMBER), |last| last.next());
     let title = schema
         .primary_display_property
         .clone()

@@ -330,3 +330,49 @@ fn order(table: &Table, body: &Body, found: &mut [Record]) {
 const MAX_BODY_CHARS: usize = 3_000;
 const MAX_PAGE: usize = 200;
 const MAX_RESULTS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+    use crate::hubspot::store::{Before, Links, Values};
+
+    #[test]
+    fn a_lagging_index_shows_the_values_before_the_last_change() {
+        let record = Record {
+            id: 1,
+            values: Values::from([
+                ("city".into(), "Bonn".to_owned()),
+                ("zip".into(), "5".to_owned()),
+            ]),
+            links: Links::new(),
+            created_ms: 0,
+            updated_ms: 9_000,
+            archived_ms: None,
+            before: Some(Box::new(Before {
+                changed_ms: 9_000,
+                values: vec![
+                    ("city".into(), Some("Ulm".to_owned())),
+                    ("zip".into(), None),
+                ],
+            })),
+        };
+        let seen = |now, lag| {
+            as_indexed(&record, now, lag).map(|one| {
+                (
+                    one.values.get("city").cloned(),
+                    one.values.get("zip").cloned(),
+                )
+            })
+        };
+        let (old, new) = (
+            Some((Some("Ulm".to_owned()), None)),
+            Some((Some("Bonn".to_owned()), Some("5".to_owned()))),
+        );
+        assert_eq!(seen(9_500, 1_000), old);
+        assert_eq!(seen(10_000, 1_000), new);
+        assert_eq!(seen(9_500, 0), new);
+        assert_eq!(seen(500, 1_000), None, "a new record is not shown at all");
+    }
+}

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
-/// Milliseconds since the epoch, now.
+/// Milliseconds since the epoch, now: the one place where the sandbox reads the time.
+#[allow(clippy::disallowed_methods)] // a vendor has its own clock, which its clients cannot set
 pub(crate) fn now_ms() -> i64 {
     Utc::now().timestamp_millis()
 }
@@ -44,7 +45,7 @@ fn midnight(text: &str) -> Option<i64> {
     Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
 }
 
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 #[cfg(test)]
 mod tests {

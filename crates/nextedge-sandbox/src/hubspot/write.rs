@@ -30,8 +30,11 @@ pub(crate) struct LinkInput {
 #[derive(Debug)]
 pub(crate) struct Draft {
     values: Values,
-    links: Vec<((ObjectType, u64), Vec<u32>)>,
+    links: Vec<NewLink>,
 }
+
+/// A link to make: the other record, and the types seen from the new one.
+type NewLink = ((ObjectType, u64), Vec<u32>);
 
 /// Unique values that earlier inputs of one batch already took.
 pub(crate) type Claims = HashSet<(Arc<str>, String)>;
@@ -329,7 +332,7 @@ fn check_links(
     account: &Account,
     object: ObjectType,
     links: &[LinkInput],
-) -> Result<Vec<((ObjectType, u64), Vec<u32>)>, ApiError> {
+) -> Result<Vec<NewLink>, ApiError> {
     let mut checked = Vec::with_capacity(links.len());
     for link in links {
         let id = link.to.parse()?;

@@ -1,5 +1,11 @@
 //! A client that knows nothing of the sandbox but its URLs.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+// A plain client on purpose: the sandbox shares nothing with our own.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods
+)]
 
 use nextedge_sandbox::{STATIC_TOKEN, Sandbox, SandboxBuilder};
 use reqwest::{Client, Method, Response};
