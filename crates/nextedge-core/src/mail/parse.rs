@@ -17,6 +17,7 @@ use super::{pool, subject};
 
 pub use attachments::{attachment_bytes, open_attachments};
 pub use fields::received_at;
+pub(crate) use fields::{parse_addresses, parse_date};
 
 /// How mail is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

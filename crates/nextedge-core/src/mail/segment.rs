@@ -6,7 +6,7 @@
 pub(crate) mod block;
 mod closing;
 mod heads;
-mod labels;
+pub(crate) mod labels;
 
 use super::model::{Role, Segment};
 

@@ -122,8 +122,14 @@ fn raw_fields(message: &Message<'_>) -> Vec<(String, String)> {
         return Vec::new();
     };
     let raw = message.raw_message.as_ref();
+    // The parser takes a last line without colon for a name.
+    let named = |header: &&mail_parser::Header<'_>| {
+        let colon = (header.offset_start as usize).checked_sub(1);
+        colon.and_then(|at| raw.get(at)) == Some(&b':')
+    };
     top.headers
         .iter()
+        .filter(named)
         .map(|header| {
             let range = header.offset_start as usize..header.offset_end as usize;
             let value = raw.get(range).unwrap_or_default();
