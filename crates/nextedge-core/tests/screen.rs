@@ -380,7 +380,7 @@ fn our_own_side_is_outbound_unless_its_address_may_be_forged() {
         let screened = run(&mail(lines), &policy(), labels, origin);
         assert_eq!(in_words(&screened), expected, "{lines:?} {origin:?}");
         if let Screened::Person(person) = &screened
-            && lines.iter().any(|line| *line == FAIL)
+            && lines.contains(&FAIL)
         {
             assert_eq!(person.authenticity.verdict, Verdict::Fail);
             assert_eq!(person.authenticity.treatment, Treatment::Review);

@@ -17,6 +17,47 @@ pub(crate) fn read<T: DeserializeOwned>(what: &'static str, text: &str) -> Resul
     toml::from_str(text).map_err(|error| explain(what, text, &error))
 }
 
+/// Adds the line where a field stands to an error that was found after reading.
+pub(crate) fn located(error: Error, text: &str) -> Error {
+    let line = error
+        .context("field")
+        .and_then(|field| line_of(text, field));
+    match line {
+        Some(line) => error.with_context("line", line),
+        None => error,
+    }
+}
+
+/// Finds the line of `rules[1].name` or `categories.Lead.threshold`, or of the table around it.
+fn line_of(text: &str, field: &str) -> Option<usize> {
+    let (mut table, mut counts) = (String::new(), std::collections::BTreeMap::new());
+    let mut around = None;
+    for (index, row) in text.lines().enumerate() {
+        let row = row.trim();
+        if let Some(name) = row.strip_prefix("[[").and_then(|row| row.split_once("]]")) {
+            let name = name.0.trim().to_owned();
+            let count = counts.entry(name.clone()).or_insert(0usize);
+            table = format!("{name}[{count}]");
+            *count += 1;
+        } else if let Some(name) = row.strip_prefix('[').and_then(|row| row.split_once(']')) {
+            table = name.0.trim().to_owned();
+        }
+        let key = row.split_once('=').map_or("", |(key, _)| key.trim());
+        let here = match (table.as_str(), key) {
+            ("", key) => key.to_owned(),
+            (table, "") => table.to_owned(),
+            (table, key) => format!("{table}.{key}"),
+        };
+        if here == field {
+            return Some(index + 1);
+        }
+        if around.is_none() && !here.is_empty() && field.starts_with(&here) && key.is_empty() {
+            around = Some(index + 1);
+        }
+    }
+    around
+}
+
 /// Writes a value in the form that [`read`] takes.
 pub(crate) fn write<T: Serialize>(value: &T) -> Result<String> {
     toml::to_string(value).map_err(|error| {
@@ -53,10 +94,13 @@ fn fault(message: &str) -> &'static str {
 
 /// Says what to write instead; `names` are the names in back quotes of the message.
 fn remedy(message: &str, names: &[&str]) -> String {
+    let known = REMEDIES.iter().find(|(fault, _)| message.contains(fault));
+    if let Some((_, remedy)) = known {
+        return (*remedy).to_owned();
+    }
     let Some((found, valid)) = names.split_first() else {
-        return match message.split_once(", expected ") {
-            Some((_, expected)) => format!("write {expected}"),
-            None if message.contains("use ") || message.contains("write ") => message.to_owned(),
+        return match message.rsplit_once("expected ") {
+            Some((_, expected)) => format!("write {}", in_words(expected)),
             None => "correct the value as the detail says".to_owned(),
         };
     };
@@ -72,6 +116,18 @@ fn remedy(message: &str, names: &[&str]) -> String {
         None => valid,
     };
     format!("write one of `{}`", meant.join("`, `"))
+}
+
+/// Says what serde's name of a type means.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "f64" | "f32" => "a number such as 0.8",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64" => "a whole number of 0 or more",
+        "a boolean" => "`true` or `false`",
+        "a string" => "a text in quotes",
+        "a sequence" => "a list in brackets, such as `[\"a\", \"b\"]`",
+        other => other,
+    }
 }
 
 /// Returns the texts between back quotes.
@@ -114,3 +170,27 @@ fn floor(text: &str, mut at: usize) -> usize {
 
 /// Longest accepted configuration.
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
+/// What to write where one of our own types refused a value.
+const REMEDIES: &[(&str, &str)] = &[
+    ("confidence refused", "write a number between 0 and 1"),
+    ("time of day refused", "write hours and minutes as `09:30`"),
+    (
+        "mail address refused",
+        "write an address such as `ada@example.com`",
+    ),
+    (
+        "mail domain refused",
+        "write a domain such as `example.com`",
+    ),
+    ("imezone", "write an IANA time zone such as `Europe/Berlin`"),
+    (
+        "input contains invalid characters",
+        "write a date such as `2026-12-25`",
+    ),
+    ("input is out of range", "write a date such as `2026-12-25`"),
+    (
+        "premature end of input",
+        "write a date such as `2026-12-25`",
+    ),
+];

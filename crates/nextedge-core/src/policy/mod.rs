@@ -16,6 +16,9 @@ mod screen;
 mod tenant;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 pub use assign::{Assignment, Owner, Territory};
 pub use field_map::{CategoryMap, FieldMap, KnownParty, Template};
 pub use hours::{BusinessHours, ClockTime, Day, PriorityPolicy};

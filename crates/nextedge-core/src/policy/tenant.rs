@@ -67,7 +67,7 @@ impl Policy {
     /// Kind `Config`; the context names `field` and `line`, the action what to write instead.
     pub fn from_toml(text: &str) -> Result<Self> {
         let policy: Self = import::read("policy", text)?;
-        validate(&policy)?;
+        validate(&policy).map_err(|error| import::located(error, text))?;
         Ok(policy)
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rules::RuleFacts;
-use super::{DecideInput, ThreadState};
+use super::{DecideInput, ThreadState, reaches};
 use crate::classify::{Classification, ExtractedField};
 use crate::domain::{Category, Confidence, Direction, Mailer, Priority, Urgency};
 use crate::policy::{Owner, Policy};
@@ -72,7 +72,7 @@ impl Intent {
 /// the rules or the tenant's words propose, else the likeliest category.
 pub(super) fn proposal(input: &DecideInput<'_>, rules: &RuleFacts<'_>) -> Intent {
     let top = input.classification.map(Classification::top);
-    let sure = top.filter(|(_, confidence)| *confidence >= input.policy.review_floor);
+    let sure = top.filter(|(_, confidence)| reaches(*confidence, input.policy.review_floor));
     let linked = match input.thread {
         ThreadState::Linked(category) => Some(category),
         ThreadState::Unlinked | ThreadState::Ambiguous => None,

@@ -217,7 +217,7 @@ fn by_category(input: &DecideInput<'_>, rules: &RuleFacts<'_>) -> Decision {
     let (category, confidence) = answer.top();
     let settings = input.policy.category(category);
     let shown = format!("{category} at {:.4}", confidence.get());
-    if confidence < settings.threshold {
+    if !reaches(confidence, settings.threshold) {
         return unsure(input, rules, &shown);
     }
     if !settings.enabled {
@@ -240,7 +240,7 @@ fn unsure(input: &DecideInput<'_>, rules: &RuleFacts<'_>, shown: &str) -> Decisi
     let floor = input.policy.review_floor;
     let sure_enough = input
         .classification
-        .is_some_and(|answer| answer.top().1 >= floor);
+        .is_some_and(|answer| reaches(answer.top().1, floor));
     let why = if sure_enough {
         format!("{shown} is below the threshold")
     } else {
@@ -262,4 +262,9 @@ fn park(reason: ParkReason, explanation: String) -> Decision {
         reason,
         explanation,
     }
+}
+
+/// Compares without the last digits that normalising a distribution costs: 0.80 stays 0.80.
+pub(super) fn reaches(confidence: Confidence, limit: Confidence) -> bool {
+    confidence.get() + 1e-9 >= limit.get()
 }

@@ -7,6 +7,7 @@ mod name;
 mod template;
 mod values;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub use self::compile::CompiledMap;
@@ -191,6 +192,16 @@ fn activity(
     }
 }
 
+/// Leaves out control characters, which CRMs refuse or show as garbage; line breaks stay.
+fn printable(text: &str) -> Cow<'_, str> {
+    let bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if !text.contains(bad) {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().filter(|c| !bad(*c)).collect();
+    Cow::Owned(kept.trim().to_owned())
+}
+
 /// Renders fields with the lengths of the map; cuts are noted.
 struct Renderer<'a> {
     map: &'a CompiledMap,
@@ -208,15 +219,14 @@ impl Renderer<'_> {
         let mut rendered = BTreeMap::new();
         for field in fields {
             let text = self.map.render(field, self.values, self.scope)?;
-            let text = text.trim();
-            if text.is_empty() {
-                continue;
-            }
+            let text = printable(text.trim());
             let kept = match self.map.length(kind, &field.name) {
-                Some(max) => self.cut(text, max, kind, &field.name),
-                None => text,
+                Some(max) => self.cut(&text, max, kind, &field.name).trim_end(),
+                None => &text,
             };
-            rendered.insert(field.name.clone(), FieldValue::Text(kept.to_owned()));
+            if !kept.is_empty() {
+                rendered.insert(field.name.clone(), FieldValue::Text(kept.to_owned()));
+            }
         }
         Ok(rendered)
     }

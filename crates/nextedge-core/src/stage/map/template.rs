@@ -104,9 +104,9 @@ fn context<'v>(uses: &[Var], get: impl Fn(Var) -> Cow<'v, str>) -> Value {
     roots.extend(
         groups
             .into_iter()
-            .map(|(group, values)| (group, Value::from_iter(values))),
+            .map(|(group, values)| (group, Value::from(values))),
     );
-    Value::from_iter(roots)
+    Value::from(roots)
 }
 
 /// Output that refuses to grow without bound.
