@@ -173,7 +173,8 @@ impl Fault {
 
     /// Tells whether HubSpot has read the request and will never take it.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self.status, Some(400 | 403 | 404 | 405 | 409 | 413 | 415))
+        let refused = matches!(self.status, Some(400 | 403 | 404 | 405 | 409 | 413 | 415));
+        refused || (self.kind == ErrorKind::LimitExceeded && self.applied == Applied::No)
     }
 
     /// Tells whether one input may be to blame, so that others can pass without it.

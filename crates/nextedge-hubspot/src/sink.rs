@@ -9,6 +9,8 @@ mod parties;
 mod records;
 mod timeline;
 mod write;
+#[cfg(test)]
+mod write_tests;
 
 pub use install::Installed;
 
@@ -266,6 +268,8 @@ impl HubSpotSinkBuilder {
                 .shared_tokens(credentials.into_provider())
                 .rate_limits(rate_limits(self.rate))
                 .error_mapper(error_mapper)
+                .max_request_bytes(MAX_BODY_BYTES)
+                .max_response_bytes(MAX_BODY_BYTES)
                 .build()?,
             (None, None) => {
                 return Err(Error::new(ErrorKind::Config, "HubSpot has no token")
@@ -315,6 +319,8 @@ pub fn rate_limits(preset: RatePreset) -> RateLimits {
     limits
 }
 
+/// Largest request and answer: an original mail of 50 MiB, or a batch whose bodies are echoed.
+const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// Longest wait until HubSpot's search and unique properties show a write.
 const SETTLE: Duration = Duration::from_secs(120);
 /// Companies just written that are remembered, over all accounts.

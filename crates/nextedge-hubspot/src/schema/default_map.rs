@@ -54,8 +54,10 @@ fn lead(profile: &Profile) -> CategoryMap {
                 .iter()
                 .all(|v| label.options.iter().any(|o| o == v))
         }) {
-            map.fields
-                .insert(FieldName::new(LEAD_LABEL), "{{ score.band|upper }}".into());
+            map.fields.insert(
+                FieldName::new(LEAD_LABEL),
+                "{{ score.band | upper }}".into(),
+            );
         }
         map
     } else {

@@ -281,9 +281,8 @@ impl<'a> Job<'a> {
         let Some(fault) = self.halt.take() else {
             return;
         };
-        let ended =
-            |item: &Item| matches!(item.end, Some(ItemEnd::Unknown(_) | ItemEnd::Failed(_)));
-        if fault.reach == Reach::Item && self.items.iter().any(ended) {
+        if fault.reach == Reach::Item && self.items.iter().any(is_answered) {
+            // The fault stands with the items it met, or the time was up: the rest just waits.
             return;
         }
         let heads: Vec<usize> = self.heads();
@@ -354,6 +353,10 @@ impl Item {
             ..Self::default()
         }
     }
+}
+
+fn is_answered(item: &Item) -> bool {
+    matches!(&item.end, Some(end) if !matches!(end, ItemEnd::NotAttempted))
 }
 
 fn end_of(fault: &Fault) -> ItemEnd {

@@ -311,7 +311,7 @@ impl Writer<'_> {
             }
         };
         let mut rest = Vec::new();
-        for input in part.inputs {
+        for &input in &part.inputs {
             let own = self.inputs[input].identity.as_deref().unwrap_or_default();
             let row = rows.iter().find(|row| answers_to(row, property, own));
             match row.and_then(|row| RecordId::new(&row.id).ok()) {
@@ -319,21 +319,22 @@ impl Writer<'_> {
                 None => rest.push(input),
             }
         }
-        self.retry_rest(rest, part.splits, fault);
+        self.retry_rest(rest, &part, fault);
         None
     }
 
-    /// Sends what a conflict did not explain; a single input takes the id that HubSpot names.
-    fn retry_rest(&mut self, rest: Vec<usize>, splits: u32, fault: Fault) {
-        match (rest.as_slice(), &fault.existing) {
-            ([], _) => {}
+    /// Sends what a conflict did not explain; an input that was alone takes the id HubSpot names.
+    fn retry_rest(&mut self, rest: Vec<usize>, part: &Part, fault: Fault) {
+        match (part.inputs.as_slice(), &fault.existing) {
+            _ if rest.is_empty() => {}
+            // In a larger request the named id may be that of any input.
             ([input], Some(id)) => {
                 let existed = RecordId::new(id).map(Made::Existed);
                 self.made[*input] = existed.unwrap_or(Made::Failed(fault));
             }
             _ => self.queue.push_front(Part {
                 inputs: rest,
-                splits,
+                splits: part.splits,
                 adoption: Adoption::Tried,
             }),
         }

@@ -123,6 +123,8 @@ fn stage(value: &Value) -> Option<Stage> {
         other => other.as_f64(),
     };
     let ended = says("ticketState", "CLOSED")
+        || says("leadState", "QUALIFIED")
+        || says("leadState", "UNQUALIFIED")
         || says("isClosed", "true")
         || metadata["isClosed"] == json!(true)
         || probability.is_some_and(|p| p <= 0.0 || p >= 1.0);
@@ -192,6 +194,8 @@ mod tests {
     fn stages_end_by_state_or_probability() {
         for (metadata, progress) in [
             (json!({"ticketState": "CLOSED"}), Progress::Closed),
+            (json!({"leadState": "UNQUALIFIED"}), Progress::Closed),
+            (json!({"leadState": "IN_PROGRESS"}), Progress::Open),
             (json!({"probability": "0.0"}), Progress::Closed),
             (json!({"probability": 1.0}), Progress::Closed),
             (json!({"probability": "0.2"}), Progress::Open),
