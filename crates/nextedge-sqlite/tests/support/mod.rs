@@ -92,7 +92,6 @@ impl Fixture {
             stubs,
             sync: SyncState {
                 complete_at: Some(self.clock.now()),
-                phase: Phase::Live,
                 ..claim.mailbox.sync
             },
             next: NextPage::Free { due: None },
