@@ -9,7 +9,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use support::{quick, world, world_of};
 
-fn filter(name: &str, operator: &str, value: Value) -> Value {
+fn filter(name: &str, operator: &str, value: impl Into<Value>) -> Value {
+    let value = value.into();
     let field = if value.is_array() { "values" } else { "value" };
     json!({"filterGroups": [{"filters": [{"propertyName": name, "operator": operator, field: value}]}]})
 }
@@ -78,7 +79,7 @@ async fn search_lags_behind_writes() {
     let world = world_of(quick().search_lag(Duration::from_secs(3_600))).await;
     let path = "/crm/objects/2026-09/contacts/search";
     let search = || world.post(path, filter("email", "EQ", json!("a@example.com")));
-    let id = world
+    world
         .create("contacts", json!({"email": "a@example.com", "city": "Ulm"}))
         .await;
     assert_eq!(search().await.1["total"], 0);

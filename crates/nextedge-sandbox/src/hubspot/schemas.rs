@@ -31,6 +31,8 @@ pub(crate) struct Schema {
     properties: Vec<NewProperty>,
     #[serde(default)]
     associated_objects: Vec<String>,
+    #[serde(default)]
+    allows_sensitive_properties: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -170,6 +172,7 @@ fn json(account: &Account, id: ObjectType) -> Result<Value, ApiError> {
         "id": id.to_string(), "objectTypeId": id.to_string(), "name": schema.name,
         "fullyQualifiedName": format!("p{}_{}", account.settings.portal_id, schema.name),
         "description": schema.description, "archived": false,
+        "allowsSensitiveProperties": schema.allows_sensitive_properties,
         "labels": {"singular": schema.labels.singular, "plural": schema.labels.plural},
         "requiredProperties": schema.required_properties,
         "searchableProperties": schema.searchable_properties,
