@@ -320,9 +320,10 @@ async fn a_late_mail_joins_the_timeline_and_makes_no_second_record() {
         .mailbox("two", &[mail("a@x", 1, ANN, "a case", &[])])
         .await;
     bench.drain().await;
-    let state = bench.crm.state();
-    assert_eq!((state.records.len(), state.timeline.len()), (1, 2));
-    drop(state);
+    {
+        let state = bench.crm.state();
+        assert_eq!((state.records.len(), state.timeline.len()), (1, 2));
+    }
     let row = bench.row("a@x").await;
     let plans = bench.store.plans(&tenant(), row.message).await.unwrap();
     assert_eq!(plans[0].timing, Timing::Late);

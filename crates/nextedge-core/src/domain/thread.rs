@@ -82,6 +82,11 @@ impl ThreadKey {
         ))
     }
 
+    /// Tells whether the key names a conversation, as ids do and subjects do not.
+    pub fn is_strong(&self) -> bool {
+        !self.0.starts_with("s:")
+    }
+
     /// Wraps the text that a store kept.
     pub fn from_stored(text: String) -> Self {
         Self(text)

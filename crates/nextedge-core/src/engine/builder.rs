@@ -93,10 +93,10 @@ impl EngineBuilder {
         let store = self.store.ok_or_else(|| missing("store"))?;
         let classifier = self.classifier.ok_or_else(|| missing("classifier"))?;
         check_options(&self.options)?;
-        for sink in self
+        if let Some(sink) = self
             .sinks
             .iter()
-            .filter(|sink| sink.capabilities().max_batch == 0)
+            .find(|sink| sink.capabilities().max_batch == 0)
         {
             return Err(refused("a sink declares max_batch 0").with_context("sink", sink.name()));
         }

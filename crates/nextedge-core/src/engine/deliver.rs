@@ -46,7 +46,7 @@ pub(crate) async fn deliver(deps: &Deps, claim: &Claim) -> Result<()> {
         Ok(found) => found,
         Err(error) => return pause(deps, claim, &cx, connection_id, &error).await,
     };
-    let ready = batch.resolve(deps, found);
+    let ready = batch.resolve(deps, &found);
     let answers = match write(deps, &*sink, &cx, &ready.deliveries).await {
         Ok(answers) => answers,
         Err(error) => return pause(deps, claim, &cx, connection_id, &error).await,
@@ -210,7 +210,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Picks each plan's alternative; items that need a person, and the rest of their run, stay out.
-    fn resolve(self, deps: &Deps, found: FoundBatch) -> Ready<'a> {
+    fn resolve(self, deps: &Deps, found: &FoundBatch) -> Ready<'a> {
         let mut ready = Ready::default();
         let mut stopped: Option<String> = None;
         for entry in self.entries {
@@ -218,7 +218,7 @@ impl<'a> Batch<'a> {
             if stopped.as_ref() == Some(&lane) {
                 continue;
             }
-            match entry.delivery(&found, &ready) {
+            match entry.delivery(found, &ready) {
                 Ok(delivery) => {
                     ready.deliveries.push(delivery);
                     ready.entries.push(entry);

@@ -179,6 +179,8 @@ impl Engine {
             expected: thread.version,
             thread,
             keys: Vec::new(),
+            absent: Vec::new(),
+            seen: Vec::new(),
         };
         plans(&config, &mail, read, &intent, &change, false)
     }

@@ -90,11 +90,10 @@ fn mailbox_status(mailbox: Mailbox, counts: Counts, now: Timestamp) -> MailboxSt
     MailboxStatus {
         mailbox: mailbox.id,
         counts,
-        percent: if total == 0 {
-            100
-        } else {
-            u8::try_from(done * 100 / total).unwrap_or(100)
-        },
+        percent: (done * 100)
+            .checked_div(total)
+            .and_then(|percent| u8::try_from(percent).ok())
+            .unwrap_or(100),
         phase: sync.phase,
         complete_at: sync.complete_at,
         fresh_seconds: sync.complete_at.map(|at| (now - at).num_seconds()),

@@ -1,6 +1,6 @@
 //! The threads of a batch: read once, then kept in step with what the batch decides.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::deps::Deps;
 use super::read::{ReadMail, Voice};
@@ -117,6 +117,28 @@ impl Threads {
         (id, self.threads.get(&id).map_or(0, |thread| thread.version))
     }
 
+    /// The keys that say that a mail founds its thread: strong ones that found nothing.
+    fn absent(&self, keys: Vec<ThreadKey>) -> Vec<ThreadKey> {
+        let found = |key: &ThreadKey| self.keys.get(key).is_some_and(|ids| !ids.is_empty());
+        keys.into_iter()
+            .filter(|key| key.is_strong() && !found(key))
+            .collect()
+    }
+
+    /// The other threads that these keys find, with their versions.
+    fn seen(&self, keys: &[ThreadKey], chosen: ThreadId) -> Vec<(ThreadId, u64)> {
+        let strong = keys.iter().filter(|key| key.is_strong());
+        let found: BTreeSet<ThreadId> = strong
+            .filter_map(|key| self.keys.get(key))
+            .flatten()
+            .copied()
+            .collect();
+        let others = found.into_iter().filter(|id| *id != chosen);
+        others
+            .filter_map(|id| Some((id, self.threads.get(&id)?.version)))
+            .collect()
+    }
+
     /// Moves a thread past a decision and returns the change to commit.
     pub(crate) fn advance(
         &mut self,
@@ -155,6 +177,11 @@ impl Threads {
             _ => {}
         }
         let cx = mail.link_context(tenant, &deps.token_key, voice);
+        let seen = self.seen(&link_keys(parsed, &cx), id);
+        let absent = match linked {
+            Linked::New { .. } => self.absent(link_keys(parsed, &cx)),
+            Linked::Joins { .. } | Linked::Ambiguous { .. } => Vec::new(),
+        };
         let mut keys = keys_of(parsed, id, &cx);
         if voice.direction == Direction::Incoming {
             keys.push(sender_key(&voice.party.address));
@@ -170,6 +197,8 @@ impl Threads {
             expected,
             thread,
             keys,
+            absent,
+            seen,
         }
     }
 }

@@ -4,7 +4,8 @@ use super::state::{DeliveryState, Intake, ItemEnd, Job, MessageRow, TenantState,
 use super::{fenced, not_found};
 use crate::clock::{Timestamp, later};
 use crate::domain::{
-    AuditRow, CallRecord, ConnectionId, DeadReason, LeaseToken, MessageUid, ParkReason, ReviewState,
+    AuditRow, CallRecord, ConnectionId, DeadReason, LeaseToken, MessageUid, ParkReason,
+    ReviewState, ThreadId,
 };
 use crate::error::{ErrorReport, Result};
 use crate::store::{
@@ -252,7 +253,13 @@ impl TenantState {
     fn is_stale(&self, unit: &ProcessedUnit) -> bool {
         let thread = unit.thread.as_ref().is_some_and(|change| {
             let present = self.threads.get(&change.thread.id).map_or(0, |t| t.version);
+            let found = |key| self.thread_keys.get(key).is_some_and(|ids| !ids.is_empty());
+            let moved = |(id, version): &(ThreadId, u64)| {
+                self.threads.get(id).map_or(0, |t| t.version) != *version
+            };
             present != change.expected
+                || change.absent.iter().any(found)
+                || change.seen.iter().any(moved)
         });
         let item = match &unit.outcome {
             ProcessedOutcome::Join { item, .. } => {

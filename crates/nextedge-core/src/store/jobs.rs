@@ -330,6 +330,13 @@ pub struct ThreadChange {
     pub thread: Thread,
     /// Keys under which it is found from now on.
     pub keys: Vec<ThreadKey>,
+    /// For a new thread: keys that found no thread when they were looked up. If one finds a thread
+    /// now, the unit is refused as [`Committed::Stale`], so that two mails of one conversation that
+    /// are decided at the same time never found two threads.
+    pub absent: Vec<ThreadKey>,
+    /// The other threads that the link was chosen from, each with the version it was read at. If one
+    /// has another version now, or does not exist, the unit is refused as [`Committed::Stale`].
+    pub seen: Vec<(ThreadId, u64)>,
 }
 
 /// What happens after a decision.

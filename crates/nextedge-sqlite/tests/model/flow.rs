@@ -144,6 +144,8 @@ impl<'a> Bench<'a> {
     pub async fn change(&self, tenant: &TenantId, id: ThreadId, key: &str) -> ThreadChange {
         let present = self.store.thread(tenant, id).await.unwrap();
         ThreadChange {
+            absent: Vec::new(),
+            seen: Vec::new(),
             expected: present.map_or(0, |thread| thread.version),
             thread: thread(id, self.clock.now()),
             keys: vec![ThreadKey::message_id(key)],

@@ -9,7 +9,7 @@ use nextedge_core::store::{
 };
 use nextedge_core::{
     Category, DeadReason, ErrorKind, ManualClock, MessageUid, Outcome, OutcomeKind, ParkReason,
-    PartyKey, Plan, ReviewDecision, ReviewId, ReviewState, Slot, ThreadKey,
+    PartyKey, Plan, ReviewDecision, ReviewId, ReviewState, Slot, ThreadId, ThreadKey,
 };
 
 use crate::build::{
@@ -23,7 +23,7 @@ use crate::flow::{Bench, crm, delivered, messages, plan_of};
 macro_rules! state_checks {
     ($with:ident) => {
         $crate::state_checks!($with:
-            same_mail_is_a_duplicate, changed_thread_is_stale, decided_item_is_stale,
+            same_mail_is_a_duplicate, a_link_chosen_from_other_threads_is_stale, changed_thread_is_stale, decided_item_is_stale,
             answer_is_kept_over_a_retry, worst_sink_is_the_outcome, effects_survive_failures,
             no_sink_parks, approval_delivers_in_order, rejection_parks, correction_replaces_plans,
             review_of_a_delivery, decision_needs_the_present_version, replay_rules,
@@ -45,6 +45,49 @@ fn parked(reason: ParkReason) -> Outcome {
     Outcome::Parked { reason }
 }
 
+pub async fn a_link_chosen_from_other_threads_is_stale(store: &dyn Store, clock: &ManualClock) {
+    let bench = Bench::new(store, clock).await;
+    let first = bench.arrive(&bench.a, "m1", "h", 0).await;
+    let second = bench.arrive(&bench.a, "m2", "h", 1).await;
+    let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
+    let key = ThreadKey::message_id("shared@conversation.example");
+    let unit = |uid, name: &str, absent: &[ThreadKey], seen: &[(ThreadId, u64)]| {
+        let change = ThreadChange {
+            absent: absent.to_vec(),
+            seen: seen.to_vec(),
+            expected: 0,
+            thread: thread(thread_id(name), bench.at(0)),
+            keys: vec![key.clone()],
+        };
+        let outcome = ProcessedOutcome::Park(ParkReason::NotRelevant);
+        Unit::Processed(Box::new(processed(uid, Some(change), outcome, bench.at(0))))
+    };
+    let keys = [key.clone()];
+    let answers = bench
+        .commit(&claim, vec![unit(first, "one", &keys, &[])])
+        .await;
+    assert_eq!(answers, [Committed::Accepted]);
+    let present = (thread_id("one"), 1);
+    for (absent, seen) in [
+        (&keys[..], &[present][..]),
+        (&[], &[(thread_id("one"), 2)]),
+        (&[], &[(thread_id("of a unit that was refused"), 1)]),
+    ] {
+        let answers = bench
+            .commit(&claim, vec![unit(second, "two", absent, seen)])
+            .await;
+        assert_eq!(answers, [Committed::Stale], "{absent:?} {seen:?}");
+    }
+    assert_eq!(
+        store.thread(&bench.a, thread_id("two")).await.unwrap(),
+        None
+    );
+    let answers = bench
+        .commit(&claim, vec![unit(second, "two", &[], &[present])])
+        .await;
+    assert_eq!(answers, [Committed::Accepted]);
+}
+
 pub async fn same_mail_is_a_duplicate(store: &dyn Store, clock: &ManualClock) {
     let bench = Bench::new(store, clock).await;
     let first = bench.arrive(&bench.a, "m1", "h", 0).await;
@@ -52,6 +95,8 @@ pub async fn same_mail_is_a_duplicate(store: &dyn Store, clock: &ManualClock) {
     let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
     let unit = |uid| {
         let change = ThreadChange {
+            absent: Vec::new(),
+            seen: Vec::new(),
             expected: 0,
             thread: thread(thread_id("of a duplicate"), bench.at(0)),
             keys: Vec::new(),
@@ -528,6 +573,8 @@ pub async fn lookup_is_bounded(store: &dyn Store, clock: &ManualClock) {
         let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
         let id = thread_id(&format!("t{index}"));
         let change = ThreadChange {
+            absent: Vec::new(),
+            seen: Vec::new(),
             expected: 0,
             thread: thread(id, bench.at(index)),
             keys: vec![ThreadKey::message_id("shared")],

@@ -249,6 +249,8 @@ impl Driver {
         change.mails += 1;
         change.last_received_at = change.last_received_at.max(item.received_at);
         let change = ThreadChange {
+            absent: Vec::new(),
+            seen: Vec::new(),
             expected: if self.rng.percent(93) {
                 version
             } else {
