@@ -313,7 +313,7 @@ fn original_of(tx: &Tx<'_>, tenant: i64, unit: &ProcessedUnit) -> Result<Option<
 
 fn is_stale(tx: &Tx<'_>, tenant: i64, unit: &ProcessedUnit) -> Result<bool> {
     if let Some(change) = &unit.thread
-        && threads::version(tx.db, tenant, change.thread.id)? != change.expected
+        && !threads::is_current(tx.db, tenant, change)?
     {
         return Ok(true);
     }

@@ -159,7 +159,35 @@ pub(crate) fn version(db: &Connection, tenant: i64, id: ThreadId) -> Result<u64>
     Ok(present.unwrap_or(0))
 }
 
-/// Writes a change whose version was checked.
+/// Tells whether what a change was chosen from is still as it was read.
+pub(crate) fn is_current(db: &Connection, tenant: i64, change: &ThreadChange) -> Result<bool> {
+    if version(db, tenant, change.thread.id)? != change.expected {
+        return Ok(false);
+    }
+    for (id, seen) in &change.seen {
+        if version(db, tenant, *id)? != *seen {
+            return Ok(false);
+        }
+    }
+    for key in &change.absent {
+        if is_key_known(db, tenant, key)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_key_known(db: &Connection, tenant: i64, key: &ThreadKey) -> Result<bool> {
+    let known = one(
+        db,
+        "SELECT 1 FROM thread_key WHERE tenant = ?1 AND key = ?2 LIMIT 1",
+        params![tenant, key.as_str()],
+        |row| row.count(0),
+    )?;
+    Ok(known.is_some())
+}
+
+/// Writes a change that is current.
 pub(crate) fn apply(tx: &Tx<'_>, tenant: i64, change: &ThreadChange) -> Result<()> {
     let mut thread = change.thread.clone();
     thread.version = change.expected + 1;
