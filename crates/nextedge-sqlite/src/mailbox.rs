@@ -174,7 +174,6 @@ fn claim(
         Scope::All => None,
         Scope::Tenant(tenant) => Some(tenant.as_str()),
     };
-    claims::end_overdue(tx, scope)?;
     let found = one(
         tx.db,
         "SELECT m.body, m.sync, t.name, m.tenant, EXISTS (SELECT 1 FROM gate g
@@ -188,7 +187,8 @@ fn claim(
            AND NOT EXISTS (SELECT 1 FROM gate g WHERE g.tenant = m.tenant
                            AND g.connection = m.connection AND (g.until > ?1
                OR EXISTS (SELECT 1 FROM claim r WHERE r.tenant = m.tenant
-                          AND r.connection = m.connection AND r.ended_at IS NULL)
+                          AND r.connection = m.connection AND r.ended_at IS NULL
+                          AND r.until > ?1)
                OR EXISTS (SELECT 1 FROM mailbox o WHERE o.tenant = m.tenant
                           AND o.connection = m.connection AND o.lease_until > ?1)))
          ORDER BY m.due_at, t.name, m.id LIMIT 1",
