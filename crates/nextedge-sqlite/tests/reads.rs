@@ -158,6 +158,8 @@ async fn a_thread_is_found_by_key_and_guarded_by_its_version() {
         expected: 0,
         thread,
         keys: vec![key.clone()],
+        absent: Vec::new(),
+        seen: Vec::new(),
     };
     let mut answers = Vec::new();
     for item in &claim.items {

@@ -10,8 +10,8 @@ use nextedge_core::memory::MemoryStore;
 use nextedge_core::policy::{FieldMap, Policy};
 use nextedge_core::source::{Cursor, SourceFault};
 use nextedge_core::store::{
-    AuditQuery, Claim, ConnectionStore, Ledger, LedgerQuery, MailboxClaim, MailboxStore, NextPage,
-    PageCommit, Phase, Scope, Store,
+    AuditQuery, Claim, ConnectionStore, JobKind, Ledger, LedgerQuery, MailboxClaim, MailboxStore,
+    NextPage, PageCommit, Phase, Scope, Store,
 };
 use nextedge_core::{
     Clock, ConnectionState, LeaseToken, ManualClock, OutcomeKind, PartyKey, Result, TenantId,
@@ -19,8 +19,8 @@ use nextedge_core::{
 };
 
 use crate::build::{
-    SOURCE, address, call, connection_id, gate, mailbox, mailbox_id, report, sink, source, stub,
-    tenant, thread_id,
+    SOURCE, address, call, connection_id, gate, mailbox, mailbox_id, report, request, sink, source,
+    stub, tenant, thread_id,
 };
 use crate::check::Checks;
 use crate::rng::Rng;
@@ -376,13 +376,29 @@ impl Driver {
         let _ = both!(self, "put mailbox", s => s.put_mailbox(tenant, mailbox.clone()));
     }
 
+    async fn crash(&mut self) {
+        self.note("crash".to_owned());
+        self.model.simulate_crash();
+        self.other.crash().await;
+        self.checks.leases_lost();
+    }
+
+    /// The same work takes the process down until it is given up.
+    async fn crash_again_and_again(&mut self) {
+        let kind = *self.rng.pick(&[JobKind::Process, JobKind::Deliver]);
+        let mut request = request(kind, Scope::Tenant(self.tenant()));
+        request.settle = Duration::ZERO;
+        for _ in 0..4 {
+            self.claim_with(request.clone()).await;
+            self.crash().await;
+        }
+    }
+
     async fn crash_or_report(&mut self) {
-        if self.rng.percent(75) {
-            self.note("crash".to_owned());
-            self.model.simulate_crash();
-            self.other.crash().await;
-            self.checks.leases_lost();
-            return;
+        match self.rng.below(4) {
+            0..2 => return self.crash().await,
+            2 => return self.crash_again_and_again().await,
+            _ => {}
         }
         let (tenant, id) = (self.tenant(), connection_id("crm1"));
         let calls = vec![call(self.now(), "crm.check", Vec::new())];

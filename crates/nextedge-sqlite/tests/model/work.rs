@@ -9,8 +9,8 @@ use nextedge_core::store::{
 };
 use nextedge_core::{
     CallRecord, Category, DeadReason, Distribution, LeaseToken, MessageUid, ParkReason, PartyKey,
-    Plan, RecordKind, Result, ReviewDecision, ReviewItem, Slot, ThreadId, ThreadKey, Urgency,
-    classify::Classification,
+    Plan, RecordKind, Result, ReviewDecision, ReviewItem, Slot, TenantId, ThreadId, ThreadKey,
+    Urgency, classify::Classification,
 };
 
 use crate::build::{
@@ -29,6 +29,10 @@ const SENDERS: [&str; 4] = [
 impl Driver {
     pub async fn claim(&mut self) {
         let request = self.request();
+        self.claim_with(request).await;
+    }
+
+    pub async fn claim_with(&mut self, request: ClaimRequest) {
         let model = self.model.claim(&request).await;
         let other = self.other.store().claim(&request).await;
         let what = format!("claim {request:?}");
@@ -248,16 +252,17 @@ impl Driver {
         let mut change = present.unwrap_or_else(|| thread(id, item.received_at));
         change.mails += 1;
         change.last_received_at = change.last_received_at.max(item.received_at);
+        let (absent, seen) = self.looked_at(&claim.tenant).await;
         let change = ThreadChange {
-            absent: Vec::new(),
-            seen: Vec::new(),
+            absent,
+            seen,
             expected: if self.rng.percent(93) {
                 version
             } else {
                 self.rng.below(3)
             },
             thread: change,
-            keys: vec![ThreadKey::message_id(&format!("k{}", self.rng.below(6)))],
+            keys: vec![key(self.rng.below(6))],
         };
         let plans = self.plans(message, id);
         let outcome = match (self.rng.below(100), open) {
@@ -273,6 +278,21 @@ impl Driver {
             unit.fingerprint = fingerprint(&format!("f{}", self.rng.below(4)));
         }
         Unit::Processed(Box::new(unit))
+    }
+
+    /// What a link was chosen from: mostly nothing else, sometimes a key or thread that moved.
+    async fn looked_at(&mut self, tenant: &TenantId) -> (Vec<ThreadKey>, Vec<(ThreadId, u64)>) {
+        let absent = self.rng.percent(5).then(|| key(self.rng.below(7)));
+        let other = thread_id(&format!("t{}", self.rng.below(5)));
+        let present = self.model.thread(tenant, other).await.unwrap();
+        let version = present.map_or(0, |thread| thread.version);
+        let version = if self.rng.percent(90) {
+            version
+        } else {
+            self.rng.below(4)
+        };
+        let seen = self.rng.percent(30).then_some((other, version));
+        (absent.into_iter().collect(), seen.into_iter().collect())
     }
 
     fn plans(&mut self, message: MessageUid, thread: ThreadId) -> Vec<Plan> {
@@ -417,6 +437,10 @@ fn answers(answers: Result<Vec<Result<Committed>>>) -> Result<Vec<String>> {
     Ok(answers
         .map(|answer| format!("{:?}", answer.map_err(|e| e.kind())))
         .collect())
+}
+
+fn key(number: u64) -> ThreadKey {
+    ThreadKey::message_id(&format!("k{number}"))
 }
 
 fn classification() -> Classification {
