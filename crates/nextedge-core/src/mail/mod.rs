@@ -6,6 +6,7 @@
 //! [`unwrap_forward`] finds the real sender of an agent's forward, [`normalise_subject`] makes
 //! subjects comparable.
 //!
+//! [`FileSource`] serves mbox files, Maildirs, folders of `.eml` and gzip of these;
 //! [`MemorySource`] serves tests and demos.
 
 mod fingerprint;
@@ -18,6 +19,7 @@ mod parse;
 mod parser;
 mod pool;
 mod segment;
+mod source;
 mod subject;
 mod words;
 
@@ -32,4 +34,5 @@ pub use parse::{
     received_at,
 };
 pub use segment::{History, segment};
+pub use source::{FileOptions, FileSource};
 pub use subject::normalise_subject;

@@ -15,9 +15,10 @@ use super::parser::with_message;
 use super::segment::{History, segment};
 use super::{pool, subject};
 
+pub(crate) use attachments::hex;
 pub use attachments::{attachment_bytes, open_attachments};
 pub use fields::received_at;
-pub(crate) use fields::{parse_addresses, parse_date};
+pub(crate) use fields::{parse_addresses, parse_date, parse_ids, received_date};
 
 /// How mail is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
