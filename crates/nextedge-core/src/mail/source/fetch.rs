@@ -76,7 +76,7 @@ impl Shared {
         });
         let mut answers: Vec<(usize, Result<Fetched>)> = order
             .into_iter()
-            .map(|(index, locator)| (index, self.fetch_one(root, &batch[index], locator)))
+            .map(|(index, locator)| (index, self.fetch_one(root, &batch[index], locator.as_ref())))
             .collect();
         answers.sort_by_key(|(index, _)| *index);
         answers.into_iter().map(|(_, answer)| answer).collect()
@@ -86,17 +86,17 @@ impl Shared {
         &self,
         root: &Path,
         item: &FetchItem,
-        locator: Option<Locator>,
+        locator: Option<&Locator>,
     ) -> Result<Fetched> {
         let wanted = item.provider_id.as_str();
         let hash = wanted.split('.').next().unwrap_or(wanted);
-        let found = match &locator {
+        let found = match locator {
             Some(locator) => self.at_locator(locator, hash),
             None => Ok(None),
         };
         // A file that was rewritten since the listing may hold the mail elsewhere.
         let found = match found {
-            Ok(None) => self.search(root, locator.as_ref(), hash),
+            Ok(None) => self.search(root, locator, hash),
             other => other,
         };
         match found {

@@ -105,7 +105,7 @@ impl Listing {
             };
             self.passed = Some((found.offset, found.path));
             let received = found.stub.received_at;
-            if !since.zip(received).is_some_and(|(since, at)| at < since) {
+            if since.zip(received).is_none_or(|(since, at)| at >= since) {
                 page.stubs.push(found.stub);
             }
         }
