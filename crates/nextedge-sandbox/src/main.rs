@@ -29,7 +29,7 @@ struct Options {
     /// Bytes of bodies the journal holds.
     #[arg(long, default_value_t = 64 << 20)]
     journal_bytes: usize,
-    /// Keep no bodies: none in the journal, values cut to 256 bytes, no contents of files.
+    /// Keep no bodies: none in the journal, values cut to 64 bytes, no contents of files.
     #[arg(long)]
     discard_bodies: bool,
 }

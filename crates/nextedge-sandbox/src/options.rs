@@ -98,11 +98,11 @@ impl SandboxBuilder {
 
     /// Keeps no bodies: for benches that write more than memory holds.
     ///
-    /// The journal holds no bodies, values are cut to 256 bytes, contents of files go.
+    /// The journal holds no bodies, values are cut to 64 bytes, contents of files go.
     #[must_use]
     pub fn discard_bodies(self) -> Self {
         self.journal_bytes(0)
-            .keep_value_bytes(256)
+            .keep_value_bytes(64)
             .keep_file_bytes(0)
     }
 

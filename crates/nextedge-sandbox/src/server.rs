@@ -52,6 +52,15 @@ impl Shared {
             .clone()
     }
 
+    fn record(&self, entry: Entry, path: &str, status: u16, response: Recorded) {
+        let entry = Entry {
+            status,
+            response,
+            ..entry
+        };
+        self.journal.append(entry, &hubspot::counter_path(path));
+    }
+
     fn record_panic(&self, what: String) {
         self.panics
             .lock()
@@ -76,7 +85,11 @@ async fn vendor(
 ) -> Response {
     let seen = match Seen::read(request).await {
         Ok(seen) => seen,
-        Err(error) => return respond(Err(error), Vec::new()).0,
+        Err((seen, error)) => {
+            let (response, status, body) = respond(Err(error), Vec::new());
+            shared.record(seen.entry(), &seen.path, status, body);
+            return response;
+        }
     };
     let effect = shared
         .faults
@@ -86,15 +99,9 @@ async fn vendor(
         #[allow(clippy::disallowed_methods)]
         tokio::time::sleep(delay).await;
     }
-    let entry = seen.entry();
-    let counter = hubspot::counter_path(&seen.path);
+    let (entry, path) = (seen.entry(), seen.path.clone());
     let (response, status, body) = conclude(&shared, seen, effect, &cut);
-    let journalled = Entry {
-        status,
-        response: body,
-        ..entry
-    };
-    shared.journal.append(journalled, &counter);
+    shared.record(entry, &path, status, body);
     response
 }
 
@@ -167,39 +174,40 @@ struct Seen {
 }
 
 impl Seen {
-    async fn read(request: HttpRequest) -> Result<Self, ApiError> {
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        let headers = request.headers().clone();
-        let media = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|one| one.to_str().ok())
-            .unwrap_or_default();
-        let (mut body, mut parts) = (Bytes::new(), Vec::new());
-        if media.starts_with("multipart/form-data") {
-            parts = read_parts(request).await?;
-        } else {
-            body = to_bytes(request.into_body(), MAX_JSON)
-                .await
-                .map_err(|_| too_large())?;
-            let writes = matches!(method, Method::POST | Method::PUT | Method::PATCH);
-            if writes && !body.is_empty() && !media.starts_with("application/json") {
-                return Err(ApiError::new(
-                    415,
-                    "UNSUPPORTED_MEDIA_TYPE",
-                    "The content type must be application/json.",
-                ));
-            }
+    /// Reads a request in full. What cannot be read is refused, and known by its path at least.
+    async fn read(request: HttpRequest) -> Result<Self, (Box<Self>, ApiError)> {
+        let mut seen = Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            headers: request.headers().clone(),
+            body: Bytes::new(),
+            parts: Vec::new(),
+        };
+        match seen.read_body(request).await {
+            Ok(()) => Ok(seen),
+            Err(error) => Err((Box::new(seen), error)),
         }
-        Ok(Self {
-            method,
-            path,
-            query,
-            headers,
-            body,
-            parts,
-        })
+    }
+
+    async fn read_body(&mut self, request: HttpRequest) -> Result<(), ApiError> {
+        let media = self.header("content-type").unwrap_or_default().to_owned();
+        if media.starts_with("multipart/form-data") {
+            self.parts = read_parts(request).await?;
+            return Ok(());
+        }
+        self.body = to_bytes(request.into_body(), MAX_JSON)
+            .await
+            .map_err(|_| too_large())?;
+        let writes = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
+        if writes && !self.body.is_empty() && !media.starts_with("application/json") {
+            return Err(ApiError::new(
+                415,
+                "UNSUPPORTED_MEDIA_TYPE",
+                "The content type must be application/json.",
+            ));
+        }
+        Ok(())
     }
 
     /// The journal's side of this request, before it has an answer.

@@ -595,4 +595,11 @@ async fn a_stranger_gets_401_and_a_wrong_type_400() {
         .await
         .unwrap();
     assert_eq!(answer.status(), 415);
+    assert_eq!(world.sandbox.journal().last().unwrap()["status"], 415);
+    for path in [
+        format!("{CONTACTS}?after={}", u64::MAX),
+        format!("/crm/owners/2026-09?after={}", usize::MAX),
+    ] {
+        assert_eq!(world.get(&path).await.1["results"], json!([]), "{path}");
+    }
 }

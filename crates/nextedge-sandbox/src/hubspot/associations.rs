@@ -91,7 +91,9 @@ fn page(
     let Some(record) = account.record(from.0, from.1) else {
         return (Vec::new(), None);
     };
-    let mut links = record.links.range((to, after + 1)..=(to, u64::MAX));
+    let mut links = record
+        .links
+        .range((to, after.saturating_add(1))..=(to, u64::MAX));
     let mut last = after;
     let results = links
         .by_ref()

@@ -145,7 +145,7 @@ fn list(hub: &Hubspot, call: &Call, object: &str) -> Answer {
     };
     let names = call.query_list("properties");
     let linked = call.query_list("associations");
-    let mut page = records.range(after + 1..);
+    let mut page = records.range(after.saturating_add(1)..);
     let results = page
         .by_ref()
         .take(limit)

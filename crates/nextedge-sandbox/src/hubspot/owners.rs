@@ -85,7 +85,7 @@ fn list(hub: &Hubspot, call: &Call) -> Answer {
     let results: Vec<Value> = matching.by_ref().take(limit).map(Owner::json).collect();
     let mut body = json!({ "results": results });
     if matching.next().is_some() {
-        let next = (after + limit).to_string();
+        let next = after.saturating_add(limit).to_string();
         body["paging"] = json!({"next": {"after": next, "link": call.base}});
     }
     Ok(Reply::json(200, body))

@@ -104,7 +104,7 @@ pub(crate) fn search(hub: &Hubspot, call: &Call, object: &str) -> Answer {
             .map_err(|_| ApiError::invalid("after must be a number."))?,
         None => 0,
     };
-    if limit == 0 || limit > MAX_PAGE || after + limit > MAX_RESULTS {
+    if limit == 0 || limit > MAX_PAGE || after.saturating_add(limit) > MAX_RESULTS {
         return Err(ApiError::invalid(
             "limit is at most 200, and a query pages through at most 10000 results.",
         ));
