@@ -1,8 +1,8 @@
 //! What must survive a crash: the store traits and their words.
 //!
-//! One backend implements all of them; [`Store`] is their sum. The in-memory store of
-//! [memory store] is the model: every other store shows the same states for the same
-//! calls. Every method names its tenant; the two that look for work over many tenants take a
+//! One backend implements all of them; [`Store`] is their sum. The in-memory
+//! [`MemoryStore`](crate::memory::MemoryStore) is the model: every other store shows the same states
+//! for the same calls. Every method names its tenant; the two that look for work over many tenants take a
 //! [`Scope`] and answer with the tenant they found.
 //!
 //! # Time, leases and fences
