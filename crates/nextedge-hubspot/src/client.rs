@@ -6,15 +6,17 @@
 use bytes::Bytes;
 use nextedge_core::{CallContext, MessageUid, RecordId};
 use nextedge_http::{ApiClient, Part, Request, Response, ResponseSummary, path_segment};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::config::ApiVersions;
 use crate::error::Fault;
 use crate::wire::ObjectType;
-use crate::wire::answers::{Row, links, next_page, refusals, rows};
+use crate::wire::answers::{Refusal, Row, links, next_page, rows};
 use crate::wire::associations::{AssociateDefault, ReadAssociations};
 use crate::wire::files::Upload;
 use crate::wire::objects::{BatchCreate, BatchRead, BatchUpdate, Search};
+use crate::wire::written::{Counted, WriteAnswer};
 
 /// HubSpot's calls over the shared HTTP client.
 #[derive(Debug)]
@@ -203,8 +205,8 @@ impl HubSpotClient {
         if write.repeat == Repeat::Harmless {
             request = request.keyed();
         }
-        let operation = operation(object, Verb::Create);
-        Ok(mixed(operation, &self.json(cx, request).await?))
+        self.batch(cx, operation(object, Verb::Create), request)
+            .await
     }
 
     /// Updates many records in one request; repeating it changes nothing more.
@@ -227,8 +229,8 @@ impl HubSpotClient {
             .messages(messages)
             .audit_summary(json!({ "inputs": body.inputs.len(), "fields": names }))
             .summarise_response(summary);
-        let operation = operation(object, Verb::Update);
-        Ok(mixed(operation, &self.json(cx, request).await?))
+        self.batch(cx, operation(object, Verb::Update), request)
+            .await
     }
 
     /// Links pairs of records by the default type; repeating it changes nothing more.
@@ -248,8 +250,8 @@ impl HubSpotClient {
             .keyed()
             .messages(messages)
             .audit_summary(json!({ "inputs": pairs.len() }));
-        let answer = self.json(cx, request).await?;
-        match mixed(operation, &answer).refused.into_iter().next() {
+        let answer = self.batch(cx, operation, request).await?;
+        match answer.refused.into_iter().next() {
             Some(refused) => Err(refused.fault),
             None => Ok(()),
         }
@@ -322,20 +324,43 @@ impl HubSpotClient {
     }
 
     async fn json(&self, cx: &CallContext, request: Request) -> Result<Value, Fault> {
+        self.read(cx, request).await
+    }
+
+    /// Sends a batch of writes and reads what became of each input.
+    async fn batch(
+        &self,
+        cx: &CallContext,
+        operation: &'static str,
+        request: Request,
+    ) -> Result<BatchAnswer, Fault> {
+        let answer: WriteAnswer = self.read(cx, request).await?;
+        let refused = answer.errors.iter().flatten().map(Refusal::of);
+        let refused = refused.map(|refusal| RefusedInputs {
+            traces: refusal.traces,
+            fault: Fault::of_entry(operation, refusal.body),
+        });
+        Ok(BatchAnswer {
+            refused: refused.collect(),
+            rows: answer.rows(),
+        })
+    }
+
+    async fn read<T: DeserializeOwned + Default>(
+        &self,
+        cx: &CallContext,
+        request: Request,
+    ) -> Result<T, Fault> {
         let writes = request.writes();
-        let response = self
-            .api
-            .send(cx, request)
-            .await
-            .map_err(|e| Fault::of_call(&e))?;
+        let response = self.api.send(cx, request).await;
+        let response = response.map_err(|failure| Fault::of_call(&failure))?;
         if response.body().is_empty() {
-            return Ok(Value::Null);
+            return Ok(T::default());
         }
-        let unreadable = |_| match writes {
-            true => Fault::unreadable(response.operation()),
-            false => Fault::unreadable(response.operation()).not_applied(),
-        };
-        response.json().map_err(unreadable)
+        response.json().map_err(|_| {
+            let fault = Fault::unreadable(response.operation());
+            if writes { fault } else { fault.not_applied() }
+        })
     }
 }
 
@@ -355,26 +380,15 @@ pub(crate) enum Repeat {
     Doubles,
 }
 
-fn mixed(operation: &'static str, answer: &Value) -> BatchAnswer {
-    let refused = refusals(answer).into_iter().map(|refusal| RefusedInputs {
-        traces: refusal.traces,
-        fault: Fault::of_entry(operation, refusal.body),
-    });
-    BatchAnswer {
-        refused: refused.collect(),
-        rows: rows(answer),
-    }
-}
-
 /// What the audit keeps of an answer: ids and counts.
 fn summary(answer: &Response) -> ResponseSummary {
-    let body: Value = answer.json().unwrap_or_default();
-    let rows = rows(&body);
+    let counted: Counted = answer.json().unwrap_or_default();
+    let ids = counted.ids();
     ResponseSummary {
-        value: json!({ "results": rows.len(), "errors": refusals(&body).len() }),
-        records: rows
+        value: json!({ "results": ids.len(), "errors": counted.refused() }),
+        records: ids
             .into_iter()
-            .filter_map(|row| RecordId::new(row.id).ok())
+            .filter_map(|id| RecordId::new(id).ok())
             .collect(),
     }
 }

@@ -103,6 +103,10 @@ impl Fault {
     ) -> Self {
         let mut fault = by_status(operation, status, body, retry_after);
         fault.status = Some(status);
+        if status == 403 && NEEDED.iter().any(|start| operation.starts_with(start)) {
+            // No mail can be written without these: the connection waits, no mail is given up.
+            fault.reach = Reach::Connection;
+        }
         fault.request_id = text(body, "correlationId");
         fault.code = body["errors"]
             .get(0)
@@ -235,10 +239,10 @@ fn by_status(operation: &'static str, status: u16, body: &Value, after: Option<D
             .with_action("store a valid service key for this connection"),
         403 => fault(ErrorKind::Forbidden, "the token lacks a scope")
             .with_action("grant the scopes that the guide lists for this object"),
-        404 | 405 => fault(
-            ErrorKind::NotFound,
-            "HubSpot does not know the record or call",
-        ),
+        // A record that vanished or was merged: the next attempt looks it up anew.
+        404 => fault(ErrorKind::NotFound, "HubSpot does not know the record")
+            .with_retry(Retry::Backoff),
+        405 => fault(ErrorKind::Unexpected, "HubSpot does not know the call"),
         409 => fault(ErrorKind::Conflict, "the record exists already"),
         413 => fault(ErrorKind::Rejected, "HubSpot finds the request too large"),
         423 => fault(
@@ -324,6 +328,8 @@ fn text(value: &Value, name: &str) -> Option<String> {
     value[name].as_str().map(str::to_owned)
 }
 
+/// Calls that every mail needs.
+const NEEDED: &[&str] = &["hubspot.contacts.", "hubspot.emails."];
 /// HubSpot's own advice for 423.
 const LOCK_PAUSE: Duration = Duration::from_secs(2);
 /// How soon to ask again while an account is moved, if HubSpot does not say.
@@ -409,6 +415,18 @@ mod tests {
         let error = fault(400, &body).to_error();
         assert!(!format!("{error} {error:?}").contains("ada@x"));
         assert_eq!(error.provider_code(), Some("INVALID_EMAIL"));
+    }
+
+    #[test]
+    fn a_scope_that_every_mail_needs_concerns_the_connection() {
+        for (operation, reach) in [
+            ("hubspot.emails.batch_create", Reach::Connection),
+            ("hubspot.contacts.batch_read", Reach::Connection),
+            ("hubspot.tickets.batch_create", Reach::Item),
+        ] {
+            let fault = Fault::of_answer(operation, 403, &Value::Null, None);
+            assert_eq!(fault.reach, reach, "{operation}");
+        }
     }
 
     #[test]

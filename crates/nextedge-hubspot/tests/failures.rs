@@ -128,7 +128,7 @@ async fn a_429_concerns_the_connection_and_burns_no_item() {
 
 #[tokio::test]
 async fn a_429_half_way_keeps_what_was_achieved() {
-    let world = World::keyed().await;
+    let mut world = World::keyed().await;
     world.sink.describe(&world.cx()).await.unwrap();
     let fault = json!({"name": "rate_limit", "retry_after": 10, "times": "always",
         "path_contains": "/emails/batch/create"});
@@ -141,6 +141,7 @@ async fn a_429_half_way_keeps_what_was_achieved() {
         .count();
     assert_eq!(blamed, 1);
     world.sandbox.clear_faults();
+    world.sink = support::sink(&world.sandbox);
     let mut retry = [ticket(1), ticket(2)];
     for (delivery, outcome) in retry.iter_mut().zip(outcomes) {
         delivery.done = outcome.effects;

@@ -3,8 +3,10 @@
 
 mod support;
 
-use nextedge_core::sink::{CrmSink, PartyWrite, RecordWrite};
-use nextedge_core::{EffectVerb, FieldName, FieldValue, Guarantee, RecordKind, Slot};
+use nextedge_core::sink::{CrmSink, ItemEnd, PartyWrite, RecordWrite};
+use nextedge_core::{
+    Category, EffectVerb, ErrorKind, FieldName, FieldValue, Guarantee, RecordKind, Retry, Slot,
+};
 use serde_json::{Value, json};
 use support::{
     World, builder, draft, effect_of, fields, file, id, linked, mail, reference, ticket,
@@ -293,4 +295,64 @@ async fn a_contact_that_existed_is_linked_to_the_company_that_is_created() {
         linked(&world.records("contacts")[0], "companies"),
         [company]
     );
+}
+
+#[tokio::test]
+async fn a_contact_that_was_merged_is_followed() {
+    let world = World::keyed().await;
+    world.deliver_all(&[mail(1), mail(2)]).await;
+    let contacts = world.records("contacts");
+    world
+        .merge_contacts(&id(&contacts[0]), &id(&contacts[1]))
+        .await;
+    let mut delivery = mail(3);
+    delivery.company = None;
+    delivery.contact = PartyWrite::Known {
+        record: reference(RecordKind::Contact, &contacts[1]["id"]),
+        fill: fields(&[]),
+    };
+    world.deliver_all(&[delivery]).await;
+    let kept = id(&world.records("contacts")[0]);
+    assert_eq!(linked(&world.records("emails")[2], "contacts"), [kept]);
+}
+
+#[tokio::test]
+async fn a_record_that_is_gone_fails_its_mail_for_a_later_attempt() {
+    let world = World::keyed().await;
+    let mut delivery = mail(1);
+    delivery.record = RecordWrite::Known {
+        record: reference(RecordKind::Case, &json!("999999")),
+        fields: fields(&[]),
+    };
+    let outcomes = world.deliver(&[delivery, mail(2)]).await;
+    let ItemEnd::Failed(error) = &outcomes[0].end else {
+        panic!("{:?}", outcomes[0].end);
+    };
+    assert_eq!(
+        (error.kind(), error.retry()),
+        (ErrorKind::NotFound, Retry::Backoff)
+    );
+    assert!(support::is_done(&outcomes[1]));
+}
+
+#[tokio::test]
+async fn a_lead_without_lead_records_is_a_contact_with_a_status() {
+    let world = World::start(builder().without_leads(), Value::Null).await;
+    let map = world.sink.describe(&world.cx()).await.unwrap().default_map;
+    let lead = &map.categories[&Category::Lead];
+    assert_eq!(lead.kind, RecordKind::Contact);
+    let mut delivery = mail(1);
+    let set: Vec<_> = lead
+        .contact
+        .iter()
+        .map(|(name, t)| (name.as_str(), t.0.as_str()))
+        .collect();
+    delivery.contact = PartyWrite::Create {
+        key: "ada1@firm1.example".to_owned(),
+        draft: draft(RecordKind::Contact, &set),
+    };
+    world.deliver_all(&[delivery]).await;
+    let contact = &world.records("contacts")[0];
+    assert_eq!(contact["properties"]["hs_lead_status"], "NEW");
+    assert_eq!(linked(contact, "emails"), [id(&world.records("emails")[0])]);
 }

@@ -71,6 +71,8 @@ pub(super) struct Item {
     pub(super) files: Vec<String>,
     /// Facts for the activity's effect.
     pub(super) notes: Vec<String>,
+    /// Merged targets were looked for.
+    pub(super) followed: bool,
     pub(super) effects: Vec<Effect>,
     pub(super) end: Option<ItemEnd>,
 }

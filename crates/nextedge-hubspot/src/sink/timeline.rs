@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nextedge_core::sink::ItemEnd;
-use nextedge_core::{Effect, EffectVerb, RecordId, RecordRef, Slot};
+use nextedge_core::{Effect, EffectVerb, ErrorKind, RecordId, RecordRef, Slot};
 
 use super::deliver::{Job, Progress};
 use super::write::{Input, Verb};
@@ -34,8 +34,10 @@ impl Job<'_> {
         let owners: Vec<_> = chosen.iter().map(|&index| vec![index]).collect();
         let written = self.write(&object, verb, inputs, &owners).await;
         let mut late_links: BTreeMap<ObjectType, Vec<LateLink>> = BTreeMap::new();
+        let mut missing = Vec::new();
         for (index, written) in chosen.into_iter().zip(written) {
             let Some(written) = written else {
+                missing.push(index);
                 continue;
             };
             for (to, id) in self.targets(index) {
@@ -47,10 +49,57 @@ impl Job<'_> {
             // Under our own key it can only be ours, made by an attempt whose answer was lost.
             self.settle_mail(index, EffectVerb::Created, written.id);
         }
+        self.follow_merges(&missing).await;
         for (to, links) in late_links {
             let (owners, pairs): (Vec<_>, Vec<_>) = links.into_iter().unzip();
             self.link(&object, &to, &pairs, &owners).await;
         }
+    }
+
+    /// Replaces targets that were merged into others; mails with a new target are sent once more.
+    async fn follow_merges(&mut self, unwritten: &[usize]) {
+        for &index in unwritten {
+            let gone = matches!(&self.items[index].end, Some(ItemEnd::Failed(error))
+                if error.kind() == ErrorKind::NotFound);
+            if !gone || self.items[index].followed || self.halt.is_some() {
+                continue;
+            }
+            self.items[index].followed = true;
+            for (object, id) in self.targets(index) {
+                let read = self
+                    .sink
+                    .client
+                    .read_one(self.cx, &object, id.as_str(), &[]);
+                match read.await {
+                    Ok(Some(row)) if row.id != id.as_str() => {
+                        self.retarget(index, &object, &row.id)
+                    }
+                    Ok(_) => {}
+                    Err(fault) if fault.halts() => return self.stop(fault),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    fn retarget(&mut self, index: usize, object: &ObjectType, id: &str) {
+        let Ok(id) = RecordId::new(id) else {
+            return;
+        };
+        let item = &mut self.items[index];
+        match object {
+            ObjectType::Contact => item.contact = Some(id),
+            ObjectType::Company => item.company = Some(id),
+            _ => {
+                let record = RecordRef {
+                    kind: object.kind(),
+                    id,
+                };
+                item.record = Progress::Settled(Some(record));
+            }
+        }
+        // Still to be written: the next round takes it up.
+        item.end = None;
     }
 
     fn mail_input(&self, index: usize, keyed: bool) -> Input {

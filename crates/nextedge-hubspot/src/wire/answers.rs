@@ -50,18 +50,12 @@ pub(crate) struct Refusal<'a> {
 }
 
 impl<'a> Refusal<'a> {
-    fn of(body: &'a Value) -> Self {
+    pub(crate) fn of(body: &'a Value) -> Self {
         Self {
             traces: strings(&body["context"]["objectWriteTraceId"]),
             body,
         }
     }
-}
-
-/// Reads `errors` of a mixed answer.
-pub(crate) fn refusals(body: &Value) -> Vec<Refusal<'_>> {
-    let entries = body["errors"].as_array().map_or(&[][..], Vec::as_slice);
-    entries.iter().map(Refusal::of).collect()
 }
 
 /// Reads the cursor of the next page.
@@ -128,12 +122,15 @@ mod tests {
 
     #[test]
     fn refusals_name_their_inputs_as_list_or_text() {
-        let body = json!({"errors": [
-            {"context": {"objectWriteTraceId": ["a", "b"]}},
-            {"context": {"objectWriteTraceId": "c"}},
-            {"message": "no trace"},
-        ]});
-        let traces: Vec<_> = refusals(&body).into_iter().map(|r| r.traces).collect();
+        let entries = [
+            json!({"context": {"objectWriteTraceId": ["a", "b"]}}),
+            json!({"context": {"objectWriteTraceId": "c"}}),
+            json!({"message": "no trace"}),
+        ];
+        let traces: Vec<_> = entries
+            .iter()
+            .map(|entry| Refusal::of(entry).traces)
+            .collect();
         assert_eq!(
             traces,
             [vec!["a".to_owned(), "b".into()], vec!["c".into()], vec![]]

@@ -8,6 +8,7 @@ pub(crate) mod definitions;
 pub(crate) mod email;
 pub(crate) mod files;
 pub(crate) mod objects;
+pub(crate) mod written;
 
 #[cfg(test)]
 mod snapshots;

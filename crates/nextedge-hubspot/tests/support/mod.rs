@@ -16,7 +16,7 @@ use nextedge_core::{
     EmailAddress, FieldName, FieldValue, Mailer, MessageUid, RecordKind, RecordRef, Secret, Slot,
     TenantId, ThreadId,
 };
-use nextedge_http::{ApiClient, RetryOptions, StaticToken};
+use nextedge_http::{ApiClient, Request, RetryOptions, StaticToken};
 use nextedge_hubspot::{HubSpotSink, error_mapper};
 use nextedge_sandbox::{RateLimit, STATIC_TOKEN, Sandbox, SandboxBuilder};
 use serde_json::{Value, json};
@@ -42,14 +42,7 @@ impl World {
 
     pub(crate) async fn start(builder: SandboxBuilder, settings: Value) -> Self {
         let sandbox = builder.start().await.unwrap();
-        let api = ApiClient::builder()
-            .base_url(sandbox.hubspot_url())
-            .tokens(StaticToken::new(Secret::new(STATIC_TOKEN)))
-            .retry(RetryOptions::default().with_backoff(Duration::ZERO, Duration::ZERO))
-            .error_mapper(error_mapper)
-            .build()
-            .unwrap();
-        let sink = HubSpotSink::builder().client(api).build().unwrap();
+        let sink = sink(&sandbox);
         Self {
             sandbox,
             sink,
@@ -90,6 +83,16 @@ impl World {
         self.records(kind).len()
     }
 
+    pub(crate) async fn merge_contacts(&self, keep: &str, gone: &str) {
+        let path = "/crm/objects/2026-09/contacts/merge";
+        let request = Request::post("test.merge", path)
+            .json(&json!({"primaryObjectId": keep, "objectIdToMerge": gone}));
+        client(&self.sandbox)
+            .send(&self.cx(), request)
+            .await
+            .unwrap();
+    }
+
     /// Calls made by `work`, as method and path.
     pub(crate) async fn calls<F: Future<Output = T>, T>(&self, work: F) -> (T, Vec<String>) {
         let before = self.sandbox.journal().len();
@@ -101,6 +104,24 @@ impl World {
         };
         (result, journal[before..].iter().map(call).collect())
     }
+}
+
+/// A sink that knows nothing yet, as in another process.
+pub(crate) fn sink(sandbox: &Sandbox) -> HubSpotSink {
+    HubSpotSink::builder()
+        .client(client(sandbox))
+        .build()
+        .unwrap()
+}
+
+fn client(sandbox: &Sandbox) -> ApiClient {
+    ApiClient::builder()
+        .base_url(sandbox.hubspot_url())
+        .tokens(StaticToken::new(Secret::new(STATIC_TOKEN)))
+        .retry(RetryOptions::default().with_backoff(Duration::ZERO, Duration::ZERO))
+        .error_mapper(error_mapper)
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn builder() -> SandboxBuilder {
