@@ -275,6 +275,11 @@ fn evidence_decides() {
             Way::New,
         ),
         (
+            "the same mail again",
+            Case { day: 1, ..first() },
+            Way::Joins,
+        ),
+        (
             "an unknown reference",
             Case {
                 answers: vec!["9@acme.example".to_owned()],
@@ -355,6 +360,7 @@ fn our_token_links_from_a_header_an_address_and_the_text() {
     assert_eq!(way(&world.see(&text_of_a_stranger).0), Way::Ambiguous);
     let forged = token.replace(&token[40..], "00000");
     let case = Case {
+        id: "7@acme.example",
         answers: vec![format!("{forged}@us.example")],
         ..base
     };

@@ -14,7 +14,7 @@ pub fn link_keys(mail: &Mail, cx: &LinkContext<'_>) -> Vec<ThreadKey> {
     let ids = answered_ids(mail);
     let mut keys: BTreeSet<ThreadKey> = ids.iter().map(|id| ThreadKey::message_id(id)).collect();
     keys.extend(ids.iter().map(|id| referenced(id)));
-    // Only who names this mail as an ancestor is wanted: its own id may be used by another mail too.
+    keys.extend(own_id(mail).map(ThreadKey::message_id));
     keys.extend(own_id(mail).map(referenced));
     keys.extend(provider_key(cx));
     keys.extend(subject_keys(
@@ -73,6 +73,11 @@ fn answered_ids(mail: &Mail) -> BTreeSet<&str> {
 
 fn own_id(mail: &Mail) -> Option<&str> {
     mail.message_id.as_deref().filter(|id| is_usable(id))
+}
+
+/// The key by which a thread that holds a mail with the same id is found.
+pub(super) fn own_key(mail: &Mail) -> Option<ThreadKey> {
+    own_id(mail).map(ThreadKey::message_id)
 }
 
 /// The key of a thread by our own id, for tokens.

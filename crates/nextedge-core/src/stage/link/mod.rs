@@ -9,7 +9,7 @@ mod subject;
 
 use serde::{Deserialize, Serialize};
 
-use self::keys::{Tokens, ancestor_key, reference_keys, subject_keys};
+use self::keys::{Tokens, ancestor_key, own_key, reference_keys, subject_keys};
 pub use self::keys::{keys_of, link_keys};
 pub use self::subject::normalised_subject;
 use super::token::TokenKey;
@@ -80,6 +80,8 @@ pub enum EvidenceKind {
     Reference,
     /// A mail of the thread names this one as its ancestor: this one arrived late.
     ReferencedByThread,
+    /// The thread holds a mail with the same Message-ID, people and subject: the same mail again.
+    SameMail,
     /// The source keeps them in one thread.
     ProviderThread,
     /// A person of the other side took part before.
@@ -101,6 +103,7 @@ impl EvidenceKind {
                 | Self::TokenInText
                 | Self::Reference
                 | Self::ReferencedByThread
+                | Self::SameMail
                 | Self::ProviderThread
         )
     }
@@ -201,6 +204,7 @@ struct Facts {
     tokens: Tokens,
     references: Vec<ThreadKey>,
     own: Option<ThreadKey>,
+    ancestor: Option<ThreadKey>,
     provider: Option<ThreadKey>,
     subjects: Vec<ThreadKey>,
     subject: String,
@@ -212,7 +216,8 @@ impl Facts {
         Self {
             tokens: Tokens::of(mail, cx),
             references: reference_keys(mail),
-            own: ancestor_key(mail),
+            own: own_key(mail),
+            ancestor: ancestor_key(mail),
             provider: cx
                 .provider_thread
                 .map(|thread| ThreadKey::provider_thread(cx.mailbox, thread)),
@@ -224,15 +229,19 @@ impl Facts {
     fn about(&self, candidate: &Candidate, cx: &LinkContext<'_>) -> Vec<LinkEvidence> {
         let mut evidence = self.strong(candidate);
         let thread = &candidate.thread;
-        evidence.extend(participation(&thread.participants, cx.correspondents));
-        let same = !self.subject.is_empty() && thread.subject == self.subject;
-        let same_key = || {
-            candidate
+        let participation = participation(&thread.participants, cx.correspondents);
+        let same_subject = !self.subject.is_empty() && thread.subject == self.subject
+            || candidate
                 .matched
                 .iter()
-                .any(|key| self.subjects.contains(key))
-        };
-        if same || same_key() {
+                .any(|key| self.subjects.contains(key));
+        let same_person = participation.is_some_and(|fact| fact.kind == EvidenceKind::Participant);
+        if self.has(&self.own, candidate) && evidence.is_empty() && same_person && same_subject {
+            // Broken mailers use one id for all mail, so the id alone says nothing.
+            evidence.push(fact(EvidenceKind::SameMail, 35));
+        }
+        evidence.extend(participation);
+        if same_subject {
             evidence.push(fact(EvidenceKind::Subject, 15));
         }
         let silent = cx
@@ -244,11 +253,13 @@ impl Facts {
         evidence
     }
 
+    fn has(&self, key: &Option<ThreadKey>, candidate: &Candidate) -> bool {
+        key.as_ref()
+            .is_some_and(|key| candidate.matched.contains(key))
+    }
+
     fn strong(&self, candidate: &Candidate) -> Vec<LinkEvidence> {
-        let matched = |key: &Option<ThreadKey>| {
-            key.as_ref()
-                .is_some_and(|key| candidate.matched.contains(key))
-        };
+        let matched = |key| self.has(key, candidate);
         let mut evidence = Vec::new();
         if self.tokens.in_headers.contains(&candidate.thread.id) {
             evidence.push(fact(EvidenceKind::TokenInHeader, 100));
@@ -261,7 +272,7 @@ impl Facts {
             .any(|key| self.references.contains(key))
         {
             evidence.push(fact(EvidenceKind::Reference, 60));
-        } else if matched(&self.own) {
+        } else if matched(&self.ancestor) {
             evidence.push(fact(EvidenceKind::ReferencedByThread, 35));
         }
         if matched(&self.provider) {
