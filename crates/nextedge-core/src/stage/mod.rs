@@ -6,6 +6,7 @@
 
 pub mod assign;
 pub mod authenticity;
+mod cues;
 pub mod decide;
 pub mod extract;
 pub mod link;

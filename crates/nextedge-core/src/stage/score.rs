@@ -1,10 +1,9 @@
 //! How good a lead is: points with their reasons.
 
-use std::sync::LazyLock;
-
 use serde::{Deserialize, Serialize};
 
-use super::text::{Folded, PhraseSet, first_phrase, folded};
+use super::cues::Cues;
+use super::text::{Folded, first_phrase, folded};
 use crate::classify::{ContactField, ExtractedField};
 use crate::domain::{Band, Confidence, EmailAddress, Urgency};
 use crate::policy::ScorePolicy;
@@ -53,16 +52,22 @@ pub struct ScoreInput<'a> {
 
 /// Scores a lead.
 pub fn lead_score(input: &ScoreInput<'_>, policy: &ScorePolicy) -> LeadScore {
-    score_in(&Folded::of(input.subject, input.text), input, policy)
+    let text = Folded::of(input.subject, input.text);
+    score_in(&text, Cues::of(&text), input, policy)
 }
 
-pub(super) fn score_in(text: &Folded, input: &ScoreInput<'_>, policy: &ScorePolicy) -> LeadScore {
+pub(super) fn score_in(
+    text: &Folded,
+    cues: Cues,
+    input: &ScoreInput<'_>,
+    policy: &ScorePolicy,
+) -> LeadScore {
     let text = text.as_str();
     let weights = &policy.weights;
     let factors = vec![
         confidence(input.confidence, weights.confidence),
         company(input.sender, weights.company),
-        buying(text, weights.buying_words),
+        buying(cues.buying, weights.buying_words),
         specifics(text, weights.specifics),
         hurry(input.urgency, weights.urgency),
         phone(input.fields, weights.phone),
@@ -100,10 +105,9 @@ fn company(sender: &EmailAddress, weight: u8) -> Factor {
     factor("company", weight, "writes from a company's domain")
 }
 
-fn buying(text: &str, weight: u8) -> Factor {
-    static WORDS: LazyLock<PhraseSet<()>> = LazyLock::new(|| PhraseSet::new([((), BUYING)]));
-    match WORDS.hits(text).next() {
-        Some((word, ())) => factor("buying_words", weight, format!("asks to buy: “{word}”")),
+fn buying(word: Option<&str>, weight: u8) -> Factor {
+    match word {
+        Some(word) => factor("buying_words", weight, format!("asks to buy: “{word}”")),
         None => factor(
             "buying_words",
             0,
@@ -169,7 +173,7 @@ fn factor(name: &str, points: u8, why: impl Into<String>) -> Factor {
     }
 }
 
-const BUYING: &[&str] = &[
+pub(super) const BUYING: &[&str] = &[
     "price",
     "prices",
     "pricing",

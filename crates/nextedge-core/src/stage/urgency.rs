@@ -1,8 +1,7 @@
 //! How much a mail hurries, from cues in seven languages and the classifier's answer.
 
-use std::sync::LazyLock;
-
-use super::text::{Folded, PhraseSet};
+use super::cues::Cues;
+use super::text::Folded;
 use crate::domain::Urgency;
 
 /// Combines the classifier's urgency with the cues in subject and text.
@@ -15,7 +14,7 @@ pub fn urgency(subject: &str, text: &str, classified: Option<Urgency>) -> Urgenc
 
 /// Returns the strongest cue of subject and text, if there is one; denials are no cues.
 pub fn cue(subject: &str, text: &str) -> Option<Urgency> {
-    cue_in(&Folded::of(subject, text))
+    Cues::of(&Folded::of(subject, text)).urgency
 }
 
 pub(super) fn combined(cue: Option<Urgency>, classified: Option<Urgency>) -> Urgency {
@@ -27,24 +26,13 @@ pub(super) fn combined(cue: Option<Urgency>, classified: Option<Urgency>) -> Urg
     }
 }
 
-pub(super) fn cue_in(folded: &Folded) -> Option<Urgency> {
-    static CUES: LazyLock<PhraseSet<Urgency>> = LazyLock::new(|| {
-        PhraseSet::new([
-            (Urgency::Critical, CRITICAL),
-            (Urgency::High, HIGH),
-            (Urgency::Low, CALM),
-        ])
-    });
-    CUES.hits(folded.as_str()).map(|(_, cue)| cue).max()
-}
-
 fn raised_twice(urgency: Urgency) -> Urgency {
     let index = Urgency::ALL.iter().position(|known| *known == urgency);
     let last = Urgency::ALL.len() - 1;
     Urgency::ALL[index.map_or(last, |index| (index + 2).min(last))]
 }
 
-const CRITICAL: &[&str] = &[
+pub(super) const CRITICAL: &[&str] = &[
     "emergency",
     "production is down",
     "production down",
@@ -93,7 +81,7 @@ const CRITICAL: &[&str] = &[
     "overstroming",
 ];
 
-const HIGH: &[&str] = &[
+pub(super) const HIGH: &[&str] = &[
     "urgent",
     "urgently",
     "asap",
@@ -140,7 +128,7 @@ const HIGH: &[&str] = &[
     "vandaag nog",
 ];
 
-const CALM: &[&str] = &[
+pub(super) const CALM: &[&str] = &[
     "not urgent",
     "no rush",
     "no hurry",

@@ -8,11 +8,12 @@ use crate::classify::{Classification, ExtractedField};
 use crate::domain::{Category, Confidence, Direction, Mailer, Priority, Urgency};
 use crate::policy::{Owner, Policy};
 use crate::stage::assign::{AssignInputs, assign, needs_turn};
+use crate::stage::cues::Cues;
 use crate::stage::extract::{contact_fields, ground};
 use crate::stage::priority::priority;
 use crate::stage::score::{LeadScore, ScoreInput, score_in};
 use crate::stage::text::Folded;
-use crate::stage::urgency::{combined, cue_in};
+use crate::stage::urgency::combined;
 
 /// What shall be written, before any CRM's spelling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ impl Intent {
         self.category = category;
         self.reason = format!("a person corrected the category to {category}");
         let text = Folded::of(&self.subject, &self.text);
-        self.score = score_of(&self, &text, policy);
+        self.score = score_of(&self, &text, Cues::of(&text), policy);
         self
     }
 }
@@ -103,7 +104,7 @@ pub(super) fn intent(
     confidence: Confidence,
 ) -> Intent {
     let answer = input.classification;
-    let urgency = combined(cue_in(rules.text()), answer.map(|answer| answer.urgency));
+    let urgency = combined(rules.cues().urgency, answer.map(|answer| answer.urgency));
     let domain = input.sender.address.domain();
     let inputs = AssignInputs {
         domain: input.assign.domain.or(Some(&domain)),
@@ -138,7 +139,7 @@ pub(super) fn intent(
         degraded: answer.is_some_and(|answer| answer.degraded),
         reason: String::new(),
     };
-    intent.score = score_of(&intent, rules.text(), input.policy);
+    intent.score = score_of(&intent, rules.text(), rules.cues(), input.policy);
     intent
 }
 
@@ -158,10 +159,11 @@ fn fields_of(input: &DecideInput<'_>) -> Vec<ExtractedField> {
     ground(fields, input.sender, input.subject, input.text)
 }
 
-fn score_of(intent: &Intent, text: &Folded, policy: &Policy) -> Option<LeadScore> {
+fn score_of(intent: &Intent, text: &Folded, cues: Cues, policy: &Policy) -> Option<LeadScore> {
     (intent.category == Category::Lead && intent.direction == Direction::Incoming).then(|| {
         score_in(
             text,
+            cues,
             &ScoreInput {
                 confidence: intent.confidence,
                 sender: &intent.sender.address,

@@ -13,7 +13,7 @@ pub use self::intent::Intent;
 use self::intent::{intent, proposal};
 use self::rules::RuleFacts;
 pub use self::suspicious::addresses_an_assistant;
-use self::suspicious::is_suspicious;
+pub(in crate::stage) use self::suspicious::{CUES as ASSISTANT_CUES, MARKS as ASSISTANT_MARKS};
 use super::assign::AssignInputs;
 use super::authenticity::{Authenticity, Verdict};
 use super::text::Folded;
@@ -126,7 +126,7 @@ pub fn decide(input: &DecideInput<'_>) -> Decision {
     if let Some(decision) = untrusted(input, &rules) {
         return decision;
     }
-    if is_suspicious(&text) {
+    if rules.cues().suspicious {
         let why = "the text addresses an assistant or gives instructions to software";
         return review(
             ReviewReason::Suspicious,

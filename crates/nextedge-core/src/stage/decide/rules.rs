@@ -3,6 +3,7 @@
 use super::DecideInput;
 use crate::domain::{Category, Domain, EmailAddress, Priority};
 use crate::policy::{Action, Condition, Owner, Policy, Rule};
+use crate::stage::cues::Cues;
 use crate::stage::text::{Folded, first_phrase, folded};
 
 /// The rules that apply, in the policy's order.
@@ -10,6 +11,7 @@ pub(super) struct RuleFacts<'a> {
     rules: Vec<&'a Rule>,
     policy: &'a Policy,
     text: &'a Folded,
+    cues: Cues,
 }
 
 impl<'a> RuleFacts<'a> {
@@ -28,12 +30,18 @@ impl<'a> RuleFacts<'a> {
             rules: input.policy.rules.iter().filter(applies).collect(),
             policy: input.policy,
             text,
+            cues: Cues::of(text),
         }
     }
 
     /// The folded subject and text.
     pub(super) fn text(&self) -> &'a Folded {
         self.text
+    }
+
+    /// What the fixed phrases say.
+    pub(super) fn cues(&self) -> Cues {
+        self.cues
     }
 
     /// What the tenant's words propose; among several categories the first, so that no possible

@@ -36,6 +36,9 @@ fn in_line(line: &str, offset: usize, found: &mut Vec<ExtractedField>) {
         let end = start + number_length(&line[start..]);
         let value = line[start..end].trim_end_matches(|c: char| !c.is_ascii_digit());
         at = end.max(start + 1);
+        if value.bytes().filter(u8::is_ascii_digit).count() < MIN_DIGITS {
+            continue;
+        }
         let label = Label::before(&line[..start]);
         if is_phone(value, label) && !touches_word(&line[..start], &line[start + value.len()..]) {
             let begin = offset + start;
@@ -69,7 +72,7 @@ fn is_phone(value: &str, label: Label) -> bool {
     let international = value.starts_with('+') || value.starts_with("00");
     match label {
         Label::Fax => false,
-        Label::Phone => (6..=15).contains(&digits),
+        Label::Phone => (MIN_DIGITS..=15).contains(&digits),
         Label::None => international && (8..=15).contains(&digits),
     }
 }
@@ -120,6 +123,8 @@ fn is_cjk_phone(word: &str) -> bool {
     word.contains("電話") || word.contains("电话") || word.contains("携帯") || word.contains("手机")
 }
 
+/// Fewer digits are no phone number.
+const MIN_DIGITS: usize = 6;
 /// A label stands right before its number.
 const LABEL_BYTES: usize = 60;
 /// Numbers that are looked for at most.

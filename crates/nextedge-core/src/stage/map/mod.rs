@@ -194,8 +194,12 @@ fn activity(
 
 /// Leaves out control characters, which CRMs refuse or show as garbage; line breaks stay.
 fn printable(text: &str) -> Cow<'_, str> {
+    // 0xC2 begins the control characters beyond ASCII, among others.
+    let maybe = |byte: &u8| {
+        *byte < b'\t' || (13 < *byte && *byte < b' ') || matches!(*byte, 11 | 12 | 0x7f | 0xc2)
+    };
     let bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    if !text.contains(bad) {
+    if !text.as_bytes().iter().any(maybe) || !text.contains(bad) {
         return Cow::Borrowed(text);
     }
     let kept: String = text.chars().filter(|c| !bad(*c)).collect();

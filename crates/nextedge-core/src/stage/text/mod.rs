@@ -48,13 +48,14 @@ fn fold_into(folded: &mut String, text: &str) {
     let start = folded.len();
     let mut gap = false;
     for c in text.chars() {
-        if c.is_ascii_whitespace() || (!c.is_ascii() && c.is_whitespace()) {
+        if c.is_whitespace() {
             gap = true;
             continue;
         }
-        if std::mem::take(&mut gap) && folded.len() > start {
+        if gap && folded.len() > start {
             folded.push(' ');
         }
+        gap = false;
         match c {
             // Mailers write both for the same word.
             '\u{2019}' | '\u{2018}' => folded.push('\''),

@@ -1,35 +1,43 @@
 //! Many phrases searched in one pass.
 
-use std::collections::HashMap;
-
 use super::stands_alone;
 
 /// A fixed set of folded phrases, each with a tag.
 pub(crate) struct PhraseSet<T> {
-    /// Which pairs of first bytes any phrase has.
-    begins: Vec<bool>,
-    /// The phrases by their first byte pair, longest first.
-    by_pair: HashMap<u16, Vec<(&'static str, T)>>,
+    /// For each pair of first bytes the number of its list, counted from 1; 0 if no phrase has it.
+    by_pair: Vec<u16>,
+    /// The phrases with the same first bytes, longest first.
+    lists: Vec<Vec<(&'static str, T)>>,
 }
 
 impl<T: Copy> PhraseSet<T> {
     /// Collects phrases of two bytes or more.
     pub(crate) fn new<'t>(lists: impl IntoIterator<Item = (T, &'t [&'static str])>) -> Self {
         let mut set = Self {
-            begins: vec![false; 1 << 16],
-            by_pair: HashMap::new(),
+            by_pair: vec![0; 1 << 16],
+            lists: Vec::new(),
         };
         for (tag, phrases) in lists {
             for phrase in phrases.iter().filter(|phrase| phrase.len() >= 2) {
-                let pair = pair(phrase.as_bytes(), 0);
-                set.begins[usize::from(pair)] = true;
-                set.by_pair.entry(pair).or_default().push((phrase, tag));
+                set.add(phrase, tag);
             }
         }
-        for phrases in set.by_pair.values_mut() {
+        for phrases in &mut set.lists {
             phrases.sort_by_key(|(phrase, _)| std::cmp::Reverse(phrase.len()));
         }
         set
+    }
+
+    fn add(&mut self, phrase: &'static str, tag: T) {
+        let number = &mut self.by_pair[usize::from(pair(phrase.as_bytes(), 0))];
+        if *number == 0 {
+            self.lists.push(Vec::new());
+            // At most as many lists as pairs, and the pairs of text are far fewer.
+            *number = u16::try_from(self.lists.len()).unwrap_or(u16::MAX);
+        }
+        if let Some(list) = self.lists.get_mut(usize::from(*number) - 1) {
+            list.push((phrase, tag));
+        }
     }
 
     /// Returns the phrases in a folded text from left to right, at each place the longest.
@@ -59,13 +67,14 @@ impl<T: Copy> PhraseSet<T> {
             let inside_word = at > 0
                 && bytes[at].is_ascii_alphanumeric()
                 && bytes[at - 1].is_ascii_alphanumeric();
-            !inside_word && self.begins[usize::from(pair(bytes, at))]
+            !inside_word && self.by_pair[usize::from(pair(bytes, at))] != 0
         })
     }
 
     fn at(&self, text: &str, start: usize) -> Option<(&'static str, T)> {
         let rest = text.get(start..)?;
-        let phrases = self.by_pair.get(&pair(rest.as_bytes(), 0))?;
+        let number = self.by_pair[usize::from(pair(rest.as_bytes(), 0))];
+        let phrases = self.lists.get(usize::from(number) - 1)?;
         let mut fitting = phrases.iter().filter(|(phrase, _)| {
             rest.starts_with(phrase) && stands_alone(text, start, phrase.len())
         });
