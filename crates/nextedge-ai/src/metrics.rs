@@ -72,7 +72,7 @@ fn macro_f1(confusion: &[[usize; 5]; 5]) -> f64 {
             ));
         }
     }
-    scores.iter().sum::<f64>() / (scores.len().max(1) as f64)
+    scores.iter().fold(0.0, |sum, s| sum + s) / (scores.len().max(1) as f64)
 }
 
 fn ece(scored: &[Scored]) -> f64 {
@@ -86,7 +86,7 @@ fn ece(scored: &[Scored]) -> f64 {
     let gaps = bins
         .iter()
         .map(|(_, right, sure)| (*right as f64 - sure).abs());
-    gaps.sum::<f64>() / (scored.len().max(1) as f64)
+    gaps.fold(0.0, |sum, gap| sum + gap) / (scored.len().max(1) as f64)
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {

@@ -1,6 +1,6 @@
 //! The linear model: scores, probabilities, and which words spoke for the answer.
 
-use nextedge_core::Result;
+use nextedge_core::{Category, Result, Urgency};
 
 use crate::features::{BUCKETS, Family, Features};
 use crate::text::Token;
@@ -95,10 +95,11 @@ impl Model {
     pub fn evidence<'f>(
         &self,
         features: &'f Features,
-        category: usize,
+        category: Category,
         limit: usize,
     ) -> Vec<(&'f Token, f64)> {
         let tokens = features.tokens().list();
+        let category = category as usize;
         let mut weights = vec![0.0_f64; tokens.len()];
         let scales = features.scales();
         for feature in features.list().iter().filter(|f| !f.tokens.is_empty()) {
@@ -132,6 +133,22 @@ impl Model {
         let start = (bucket as usize % BUCKETS) * OUTPUTS;
         &self.weights.steps[start..start + OUTPUTS]
     }
+}
+
+/// Chooses the urgency: the likeliest one, raised to what the words say outright.
+///
+/// The higher one wins a tie, as a missed outage costs more than a look. Mail that is nothing for
+/// a CRM is not raised: advertising says "act now" too.
+#[must_use]
+pub fn settled_urgency(shares: &[f64; 5], spoken: Urgency, category: Category) -> Urgency {
+    let mut best = (Urgency::Normal, f64::MIN);
+    for (urgency, share) in Urgency::ALL.into_iter().zip(shares) {
+        if *share >= best.1 {
+            best = (urgency, *share);
+        }
+    }
+    let raised = spoken >= Urgency::High && category != Category::None;
+    if raised { best.0.max(spoken) } else { best.0 }
 }
 
 /// Turns scores into calibrated probabilities.
@@ -188,6 +205,20 @@ const ENOUGH_WORDS: usize = 6;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urgency_is_raised_by_plain_words_but_not_for_advertising() {
+        let even = [0.1, 0.1, 0.35, 0.35, 0.1];
+        let cases = [
+            (Urgency::Normal, Category::Case, Urgency::High),
+            (Urgency::Critical, Category::Case, Urgency::Critical),
+            (Urgency::Critical, Category::None, Urgency::High),
+            (Urgency::Low, Category::Lead, Urgency::High),
+        ];
+        for (spoken, category, expected) in cases {
+            assert_eq!(settled_urgency(&even, spoken, category), expected);
+        }
+    }
 
     #[test]
     fn moving_the_top_keeps_sum_and_order() {

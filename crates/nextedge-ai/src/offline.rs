@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use nextedge_core::classify::{Classification, Classifier, ClassifyRequest, Evidence, TextPart};
-use nextedge_core::{CallContext, Category, Distribution, Result, Urgency};
+use nextedge_core::{CallContext, Distribution, Result};
 
 use crate::features::{Features, MailView};
-use crate::model::Model;
+use crate::model::{Model, settled_urgency};
 use crate::text::{Field, Token};
 
 /// Classifies by a small linear model that is part of this crate.
@@ -82,14 +82,10 @@ impl OfflineClassifier {
         let features = Features::of(&MailView::from(request));
         let prediction = self.model.predict(&features);
         let distribution = Distribution::new(prediction.categories)?;
-        let urgency = likeliest_urgency(&prediction.urgencies);
+        let category = distribution.top().0;
+        let urgency = settled_urgency(&prediction.urgencies, features.spoken_urgency(), category);
         let mut answer = Classification::new(MODEL_NAME, distribution, urgency);
-        let category = Category::ALL
-            .iter()
-            .position(|c| *c == distribution.top().0);
-        let evidence = self
-            .model
-            .evidence(&features, category.unwrap_or(4), MAX_EVIDENCE);
+        let evidence = self.model.evidence(&features, category, MAX_EVIDENCE);
         answer.evidence = evidence.into_iter().map(as_evidence).collect();
         Ok(answer)
     }
@@ -118,36 +114,16 @@ fn as_evidence((token, weight): (&Token, f64)) -> Evidence {
     }
 }
 
-/// The likeliest urgency; the higher one wins a tie, as a missed outage costs more than a look.
-fn likeliest_urgency(shares: &[f64; 5]) -> Urgency {
-    let mut best = (Urgency::Normal, f64::MIN);
-    for (urgency, share) in Urgency::ALL.into_iter().zip(shares) {
-        if *share >= best.1 {
-            best = (urgency, *share);
-        }
-    }
-    best.0
-}
-
 const WEIGHTS: &[u8] = include_bytes!("../data/weights.bin");
 const MODEL_NAME: &str = "offline/1";
 const MAX_EVIDENCE: usize = 5;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn the_embedded_file_is_small() {
         assert!(WEIGHTS.len() <= 3 * 1024 * 1024, "{} bytes", WEIGHTS.len());
-    }
-
-    #[test]
-    fn a_tie_goes_to_the_higher_urgency() {
-        assert_eq!(
-            likeliest_urgency(&[0.1, 0.1, 0.35, 0.35, 0.1]),
-            Urgency::High
-        );
     }
 }

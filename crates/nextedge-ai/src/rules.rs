@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use nextedge_core::classify::{Classification, Classifier, ClassifyRequest};
 use nextedge_core::{CallContext, Category, Distribution, Result, Urgency};
 
-use crate::lexicon::Lexicon;
+use crate::lexicon::{Found, Lexicon};
 use crate::text::Tokens;
 
 /// Counts phrases that speak for a category in about ten languages.
@@ -62,15 +62,16 @@ impl Classifier for RulesClassifier {
     }
 }
 
-/// The distinct concepts of a mail, in a fixed order.
 fn concepts(request: &ClassifyRequest) -> Vec<&'static str> {
-    let lexicon = Lexicon::shared();
-    let found = lexicon.find(&Tokens::of(&request.subject, &request.text));
-    let mut names: Vec<&'static str> = found
+    names(&Lexicon::shared().find(&Tokens::of(&request.subject, &request.text)))
+}
+
+/// The distinct names of found concepts, in a fixed order.
+pub(crate) fn names(found: &[Found]) -> Vec<&'static str> {
+    let concepts = found
         .iter()
-        .filter_map(|f| lexicon.concept(f.concept))
-        .map(|c| c.name)
-        .collect();
+        .filter_map(|f| Lexicon::shared().concept(f.concept));
+    let mut names: Vec<&'static str> = concepts.map(|c| c.name).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -89,7 +90,8 @@ fn shares(votes: [f64; 5]) -> [f64; 5] {
     shares.map(|s| s * (1.0 - mix) + 0.2 * mix)
 }
 
-fn urgency(concepts: &[&str]) -> Urgency {
+/// The urgency that concepts say outright; `Normal` if they say nothing about it.
+pub(crate) fn urgency(concepts: &[&str]) -> Urgency {
     let has = |name| concepts.contains(&name);
     match (
         has("urgent"),

@@ -47,6 +47,8 @@ pub(crate) fn read(folder: &Path) -> Result<Corpus, String> {
             };
             if stable_hash(&file_name(&file)).is_multiple_of(2) {
                 corpus.unseen.push(row);
+            } else if row.label == Some(Category::Case) {
+                corpus.train.push(row);
             } else if taken < *quota {
                 taken += 1;
                 corpus.train.push(row);
@@ -132,7 +134,7 @@ fn ham_label(subject: &str, body: &str, reply: bool) -> Option<Category> {
         .count();
     match signs {
         0 => Some(Category::None),
-        1..=2 => None,
+        1 => None,
         _ => Some(Category::Case),
     }
 }
@@ -140,8 +142,8 @@ fn ham_label(subject: &str, body: &str, reply: bool) -> Option<Category> {
 const MAX_CHARS: usize = 3_000;
 /// Folders of the corpus and how many mails of each are trained on.
 const BOXES: &[(&str, usize)] = &[
-    ("easy-ham-1", 450),
-    ("easy-ham-2", 150),
+    ("easy-ham-1", 700),
+    ("easy-ham-2", 300),
     ("hard-ham-1", 125),
     ("spam-1", 250),
     ("spam-2", 250),

@@ -61,7 +61,7 @@ fn one_fold(examples: &[Example], fold_of: &[usize], fold: usize) -> Vec<(usize,
 
 /// Fits temperatures, then the share that was right at each confidence, then the cap.
 pub(crate) fn calibrate(examples: &[Example], scores: &[Scores]) -> Calibration {
-    let weights = row_weights(examples);
+    let weights = author_weights(examples);
     let mut calibration = Calibration::default();
     calibration.temperature = best_temperature(|t| {
         let rows = examples.iter().zip(scores).zip(&weights);
@@ -88,9 +88,20 @@ pub(crate) fn calibrate(examples: &[Example], scores: &[Scores]) -> Calibration 
     calibration
 }
 
-/// Every source counts alike up to a size, and real mail does not drown the written rows.
-fn row_weights(examples: &[Example]) -> Vec<f64> {
-    examples.iter().map(|e| f64::from(e.weight)).collect()
+/// Weighs authors by the root of their rows: the confidence has to hold for mail of yet another
+/// author, so the many easy rows of one must not hide the few hard rows of the others.
+fn author_weights(examples: &[Example]) -> Vec<f64> {
+    let mut rows: BTreeMap<&str, f64> = BTreeMap::new();
+    for example in examples {
+        *rows.entry(author(&example.group)).or_default() += 1.0;
+    }
+    let weight = |e: &Example| f64::from(e.weight) / rows[author(&e.group)].sqrt();
+    examples.iter().map(weight).collect()
+}
+
+/// The part of a source that names who made it.
+pub(crate) fn author(group: &str) -> &str {
+    group.split(':').next().unwrap_or_default()
 }
 
 fn loss(scores: &[f32], temperature: f32, right: usize) -> f64 {
@@ -142,7 +153,7 @@ fn knots(sorted: &[(f64, f64, f64)]) -> Vec<(f32, f32)> {
     pooled.iter().map(point).collect()
 }
 
-fn largest(shares: &[f64; 5]) -> usize {
+pub(crate) fn largest(shares: &[f64; 5]) -> usize {
     (0..5).fold(0, |best, i| if shares[i] > shares[best] { i } else { best })
 }
 

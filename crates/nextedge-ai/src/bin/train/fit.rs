@@ -5,6 +5,8 @@ use nextedge_ai::features::{BUCKETS, Features, MailView};
 use nextedge_ai::model::{Scores, softmax};
 use nextedge_ai::weights::OUTPUTS;
 
+use nextedge_core::Urgency;
+
 use crate::random::Random;
 
 /// A row as numbers.
@@ -13,6 +15,7 @@ pub(crate) struct Example {
     pub(crate) values: Vec<(u32, f32)>,
     pub(crate) label: usize,
     pub(crate) urgency: Option<usize>,
+    pub(crate) spoken: Urgency,
     /// Rows of one source count together, so that a template with many copies does not win.
     pub(crate) group: String,
     pub(crate) weight: f32,
@@ -34,6 +37,7 @@ impl Example {
             values: values.collect(),
             label: row.label? as usize,
             urgency: row.urgency.map(|u| u as usize),
+            spoken: features.spoken_urgency(),
             group: row.source.clone(),
             weight: 1.0,
         })
@@ -109,7 +113,7 @@ fn slopes(scores: &Scores, example: &Example) -> Scores {
     if let Some(right) = example.urgency {
         for (at, share) in softmax(urgencies, 1.0).into_iter().enumerate() {
             let target = f32::from(u8::from(at == right));
-            slopes[5 + at] = URGENCY_WEIGHT * (share as f32 - target);
+            slopes[5 + at] = URGENCY_WEIGHT[right] * (share as f32 - target);
         }
     }
     slopes
@@ -120,4 +124,5 @@ const EPOCHS: usize = 12;
 const RATE: f32 = 0.1;
 const DECAY: f32 = 2e-5;
 const SMOOTHING: f32 = 0.02;
-const URGENCY_WEIGHT: f32 = 0.5;
+/// Rare urgencies count more: a missed outage costs more than a look too many.
+const URGENCY_WEIGHT: [f32; 5] = [0.5, 0.5, 0.5, 1.5, 2.5];

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use nextedge_ai::metrics::{Metrics, Scored, THRESHOLD};
-use nextedge_ai::model::{Scores, softmax};
+use nextedge_ai::model::{Scores, calibrated, settled_urgency};
 use nextedge_ai::weights::Calibration;
 use nextedge_core::{Category, Urgency};
 
-use crate::cv::scored;
+use crate::cv::{author, largest, scored};
 use crate::fit::{Example, Linear};
 
 /// Reports answers for rows whose source the model had not seen.
@@ -33,8 +33,10 @@ pub(crate) fn cross_validation(
     line(out, "all", &answers);
     let mut authors: BTreeMap<&str, Vec<Scored>> = BTreeMap::new();
     for (example, answer) in examples.iter().zip(&answers) {
-        let author = example.group.split(':').next().unwrap_or_default();
-        authors.entry(author).or_default().push(*answer);
+        authors
+            .entry(author(&example.group))
+            .or_default()
+            .push(*answer);
     }
     for (author, rows) in &authors {
         line(out, author, rows);
@@ -119,14 +121,15 @@ fn urgency(out: &mut String, examples: &[Example], scores: &[Scores], calibratio
         out,
         "\n| urgency | rows | recall | precision |\n|---|---|---|---|"
     );
-    let answer = |s: &Scores| {
-        let shares = softmax(&s[5..], calibration.urgency_temperature);
-        (0..5).fold(0, |best, i| if shares[i] > shares[best] { i } else { best })
+    let answer = |example: &Example, scores: &Scores| {
+        let answer = calibrated(scores, calibration);
+        let category = Category::ALL[largest(&answer.categories)];
+        settled_urgency(&answer.urgencies, example.spoken, category) as usize
     };
     let pairs: Vec<(usize, usize)> = examples
         .iter()
         .zip(scores)
-        .filter_map(|(e, s)| Some((e.urgency?, answer(s))))
+        .filter_map(|(e, s)| Some((e.urgency?, answer(e, s))))
         .collect();
     for (at, urgency) in Urgency::ALL.iter().enumerate() {
         let labelled = pairs.iter().filter(|(label, _)| *label == at).count();
