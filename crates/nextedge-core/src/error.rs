@@ -225,6 +225,24 @@ impl Error {
         self
     }
 
+    /// Repeats the error for another item of its batch; the cause stays with the first.
+    #[must_use]
+    pub fn repeated(&self) -> Self {
+        let inner = &self.0;
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            message: inner.message.clone(),
+            retry: inner.retry,
+            reach: inner.reach,
+            operation: inner.operation.clone(),
+            context: inner.context.clone(),
+            provider_code: inner.provider_code.clone(),
+            request_id: inner.request_id.clone(),
+            action: inner.action.clone(),
+            source: None,
+        }))
+    }
+
     /// Returns what the caller does next.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

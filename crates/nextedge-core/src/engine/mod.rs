@@ -4,9 +4,11 @@
 //! durable commit. Reading these four is reading the product.
 
 mod admin;
+mod batch;
 mod builder;
 mod deliver;
 mod deps;
+mod ending;
 mod event;
 mod fetch;
 mod ingest;
