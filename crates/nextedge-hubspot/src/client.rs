@@ -46,7 +46,7 @@ impl HubSpotClient {
 
     pub(crate) async fn account(&self, cx: &CallContext) -> Result<Value, Fault> {
         let path = format!("/account-info/{}/details", self.versions.account);
-        self.json(cx, Request::get("hubspot.account.details", path))
+        self.read(cx, Request::get("hubspot.account.details", path))
             .await
     }
 
@@ -56,7 +56,7 @@ impl HubSpotClient {
         object: &ObjectType,
     ) -> Result<Value, Fault> {
         let path = format!("/crm/properties/{}/{object}", self.versions.properties);
-        self.json(cx, Request::get("hubspot.properties.list", path))
+        self.read(cx, Request::get("hubspot.properties.list", path))
             .await
     }
 
@@ -72,7 +72,7 @@ impl HubSpotClient {
             .json(body)
             .keyed()
             .audit_summary(json!({ "name": body["name"] }));
-        self.json(cx, request).await
+        self.read(cx, request).await
     }
 
     pub(crate) async fn pipelines(
@@ -81,7 +81,7 @@ impl HubSpotClient {
         object: &ObjectType,
     ) -> Result<Value, Fault> {
         let path = format!("/crm/pipelines/{}/{object}", self.versions.pipelines);
-        self.json(cx, Request::get("hubspot.pipelines.list", path))
+        self.read(cx, Request::get("hubspot.pipelines.list", path))
             .await
     }
 
@@ -95,7 +95,7 @@ impl HubSpotClient {
         if let Some(after) = after {
             request = request.query("after", after);
         }
-        self.json(cx, request).await
+        self.read(cx, request).await
     }
 
     pub(crate) async fn schema(
@@ -108,7 +108,7 @@ impl HubSpotClient {
             self.versions.schemas,
             path_segment(object.path())
         );
-        self.json(cx, Request::get("hubspot.schemas.get", path))
+        self.read(cx, Request::get("hubspot.schemas.get", path))
             .await
     }
 
@@ -122,7 +122,7 @@ impl HubSpotClient {
             "/crm/associations/{}/{from}/{to}/labels",
             self.versions.associations
         );
-        self.json(cx, Request::get("hubspot.associations.labels", path))
+        self.read(cx, Request::get("hubspot.associations.labels", path))
             .await
     }
 
@@ -139,7 +139,7 @@ impl HubSpotClient {
             .safe()
             .audit_summary(json!({ "inputs": body.inputs.len(), "id_property": body.id_property }))
             .summarise_response(summary);
-        match self.json(cx, request).await {
+        match self.read(cx, request).await {
             Ok(answer) => Ok(rows(&answer)),
             Err(fault) if fault.status == Some(404) => Ok(Vec::new()),
             Err(fault) => Err(fault),
@@ -158,7 +158,7 @@ impl HubSpotClient {
         let request = Request::get("hubspot.objects.get", path)
             .query("properties", properties.join(","))
             .summarise_response(summary);
-        match self.json(cx, request).await {
+        match self.read(cx, request).await {
             Ok(answer) => Ok(rows(&answer).into_iter().next()),
             Err(fault) if fault.status == Some(404) => Ok(None),
             Err(fault) => Err(fault),
@@ -179,7 +179,7 @@ impl HubSpotClient {
             .rate_class(SEARCH_CLASS)
             .audit_summary(json!({ "groups": body.filter_groups.len() }))
             .summarise_response(summary);
-        let answer = self.json(cx, request).await?;
+        let answer = self.read(cx, request).await?;
         Ok((rows(&answer), next_page(&answer)))
     }
 
@@ -279,7 +279,7 @@ impl HubSpotClient {
             .json(&body)
             .safe()
             .audit_summary(json!({ "inputs": ids.len() }));
-        match self.json(cx, request).await {
+        match self.read(cx, request).await {
             Ok(answer) => Ok(links(&answer)),
             Err(fault) if fault.status == Some(404) => Ok(Default::default()),
             Err(fault) => Err(fault),
@@ -313,7 +313,7 @@ impl HubSpotClient {
             .messages(vec![message])
             .audit_summary(json!({ "bytes": upload.bytes.len(), "sha256": upload.sha256 }))
             .summarise_response(summary);
-        let answer = self.json(cx, request).await?;
+        let answer = self.read(cx, request).await?;
         let id = rows(&answer).into_iter().next();
         id.and_then(|row| RecordId::new(row.id).ok())
             .ok_or_else(|| Fault::unreadable(operation))
@@ -321,10 +321,6 @@ impl HubSpotClient {
 
     fn object_path(&self, object: &ObjectType) -> String {
         format!("/crm/objects/{}/{object}", self.versions.objects)
-    }
-
-    async fn json(&self, cx: &CallContext, request: Request) -> Result<Value, Fault> {
-        self.read(cx, request).await
     }
 
     /// Sends a batch of writes and reads what became of each input.

@@ -72,7 +72,7 @@ impl Job<'_> {
                     .read_one(self.cx, &object, id.as_str(), &[]);
                 match read.await {
                     Ok(Some(row)) if row.id != id.as_str() => {
-                        self.retarget(index, &object, &row.id)
+                        self.retarget(index, &object, &row.id);
                     }
                     Ok(_) => {}
                     Err(fault) if fault.halts() => return self.stop(fault),

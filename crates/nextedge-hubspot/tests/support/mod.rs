@@ -287,9 +287,9 @@ pub(crate) fn id(record: &Value) -> String {
 }
 
 pub(crate) fn effect_of(outcome: &ItemOutcome, slot: &Slot) -> nextedge_core::Effect {
-    let effects = outcome.effects.iter();
+    let mut effects = outcome.effects.iter();
     effects
-        .cloned()
         .find(|effect| effect.slot == *slot)
+        .cloned()
         .unwrap()
 }
