@@ -76,13 +76,24 @@ impl Page {
     }
 
     fn characters(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '\n' if self.preformatted > 0 => self.line_break(),
-                ' ' | '\t' if self.preformatted > 0 => self.character(' '),
-                ' ' | '\t' | '\n' | '\r' | '\u{c}' => self.space = true,
-                _ => self.character(c),
+        let mut rest = text;
+        while !rest.is_empty() {
+            // Words of ASCII letters are copied whole.
+            let word = rest.bytes().position(|byte| !byte.is_ascii_graphic());
+            let (word, after) = rest.split_at(word.unwrap_or(rest.len()));
+            if !word.is_empty() {
+                self.place();
+                self.out.push_str(word);
             }
+            let mut chars = after.chars();
+            match chars.next() {
+                Some('\n') if self.preformatted > 0 => self.line_break(),
+                Some(' ' | '\t') if self.preformatted > 0 => self.character(' '),
+                Some(' ' | '\t' | '\n' | '\r' | '\u{c}') => self.space = true,
+                Some(c) => self.character(c),
+                None => (),
+            }
+            rest = chars.as_str();
         }
     }
 

@@ -1,5 +1,7 @@
 //! The text of a mail.
 
+use std::borrow::Cow;
+
 use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
 
 use super::ParseOptions;
@@ -63,25 +65,28 @@ struct TextReader<'a> {
 impl TextReader<'_> {
     fn plain(&mut self, text: &str) {
         self.separate();
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '\r' => {
-                    if chars.peek() != Some(&'\n') {
-                        self.body.text.push('\n');
-                    }
-                }
-                '\n' | '\t' => self.body.text.push(c),
-                '\u{2028}' | '\u{2029}' | '\u{85}' => self.body.text.push('\n'),
-                c if is_invisible(c) => {
-                    self.body.hidden_chars += usize::from(reorders_or_tags(c));
-                }
-                c if c.is_control() => (),
-                c => self.body.text.push(c),
+        let room = self.options.text_bytes.saturating_sub(self.body.text.len());
+        let mut rest = &text[..text.floor_char_boundary(room)];
+        while !rest.is_empty() {
+            // Most text is plain ASCII and copied in runs.
+            let run = rest.bytes().position(|byte| !is_plain(byte));
+            let (plain, after) = rest.split_at(run.unwrap_or(rest.len()));
+            self.body.text.push_str(plain);
+            let mut chars = after.chars();
+            if let Some(c) = chars.next() {
+                self.special(c, chars.as_str());
             }
-            if self.body.text.len() >= self.options.text_bytes {
-                break;
-            }
+            rest = chars.as_str();
+        }
+    }
+
+    fn special(&mut self, c: char, after: &str) {
+        match c {
+            '\r' if after.starts_with('\n') => (),
+            '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => self.body.text.push('\n'),
+            c if is_invisible(c) => self.body.hidden_chars += usize::from(reorders_or_tags(c)),
+            c if c.is_control() => (),
+            c => self.body.text.push(c),
         }
     }
 
@@ -96,6 +101,10 @@ impl TextReader<'_> {
             self.body.text.push('\n');
         }
     }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\n' | b'\t')
 }
 
 /// Direction overrides and tag characters carry text or meaning that a person does not see.
@@ -114,13 +123,13 @@ fn html_part(message: &Message<'_>, raw: &[u8]) -> Option<String> {
         .iter()
         .filter_map(|id| message.parts.get(*id as usize));
     let part = parts.find(|part| matches!(part.body, PartType::Html(_)))?;
-    Some(text_of(part, raw))
+    Some(text_of(part, raw).into_owned())
 }
 
 /// Returns a part's text; text without a known charset that is not UTF-8 is read as Windows-1252.
-fn text_of(part: &MessagePart<'_>, raw: &[u8]) -> String {
+fn text_of<'m>(part: &'m MessagePart<'_>, raw: &[u8]) -> Cow<'m, str> {
     let (PartType::Text(text) | PartType::Html(text)) = &part.body else {
-        return String::new();
+        return Cow::Borrowed("");
     };
     let doubtful = match charset_kind(part) {
         // A label of ASCII over other bytes says nothing.
@@ -129,9 +138,9 @@ fn text_of(part: &MessagePart<'_>, raw: &[u8]) -> String {
         CharsetKind::Legacy => false,
     };
     if !doubtful || part.encoding == Encoding::None && part.is_encoding_problem {
-        return text.to_string();
+        return Cow::Borrowed(text);
     }
-    decode_unnamed(&decoded_bytes(part, raw))
+    Cow::Owned(decode_unnamed(&decoded_bytes(part, raw)))
 }
 
 enum CharsetKind {
@@ -156,7 +165,7 @@ fn charset_kind(part: &MessagePart<'_>) -> CharsetKind {
 /// Enough for every digest; the rest stays in the raw mail.
 const MAX_TEXT_PARTS: usize = 100;
 /// Whatlang needs no more, and its time grows with the text.
-const MAX_LANGUAGE_BYTES: usize = 600;
+const MAX_LANGUAGE_BYTES: usize = 400;
 const MIN_LANGUAGE_BYTES: usize = 20;
 
 /// ISO 639-3 to ISO 639-1.

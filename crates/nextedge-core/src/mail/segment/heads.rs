@@ -47,9 +47,11 @@ fn role_of(history: History) -> Role {
 fn separator(lines: &Lines<'_>, at: usize, history: History) -> Option<Head> {
     let line = lines.get(at).trim();
     let ruled = line.starts_with("--") || line.starts_with("__") || line.starts_with("==");
+    if !ruled && !line.ends_with([':', '：']) {
+        return None;
+    }
     let inner = line
-        .trim_matches(|c: char| matches!(c, '-' | '_' | '=' | '*' | ' ' | ':' | '：' | '\u{a0}'))
-        .to_lowercase();
+        .trim_matches(|c: char| matches!(c, '-' | '_' | '=' | '*' | ' ' | ':' | '：' | '\u{a0}'));
     if inner.is_empty() {
         let next = lines.next_filled(at + 1);
         let rule = ruled && line.len() >= MIN_RULE_BYTES && next <= at + 2;
@@ -58,6 +60,7 @@ fn separator(lines: &Lines<'_>, at: usize, history: History) -> Option<Head> {
     if inner.len() > MAX_SEPARATOR_BYTES {
         return None;
     }
+    let inner = inner.to_lowercase();
     let whole_line = line.ends_with([':', '：']) && below_is_block(lines, at);
     let starts = |words: &[&str]| words.iter().any(|word| inner.starts_with(word));
     if (ruled || whole_line) && starts(FORWARDED) {
@@ -76,7 +79,12 @@ fn below_is_block(lines: &Lines<'_>, at: usize) -> bool {
 
 /// `On … Ada <ada@example.com> wrote:`, wrapped over up to four lines.
 fn attribution(lines: &Lines<'_>, at: usize) -> Option<Head> {
-    let start = fold(lines.get(at)).to_lowercase();
+    let line = lines.get(at);
+    // Every head carries a date in its first line, or ends there.
+    if !line.bytes().any(|byte| byte.is_ascii_digit()) && !line.trim_end().ends_with([':', '：']) {
+        return None;
+    }
+    let start = fold(line).to_lowercase();
     let numbered = start.starts_with(|c: char| c.is_ascii_digit());
     if !numbered && !STARTS.iter().any(|word| start.starts_with(word)) {
         return generic_attribution(lines, at, &start);
