@@ -337,6 +337,17 @@ fn text_that_addresses_an_assistant_is_read_by_a_person() {
 }
 
 #[test]
+fn the_subject_of_an_answer_does_not_hurry_anybody() {
+    let mut given = given(Category::Case, 0.99);
+    given.subject = "Re: URGENT: line down".to_owned();
+    assert_eq!(written(given.decide()).urgency, Urgency::Critical);
+    given.mail.in_reply_to = vec!["1@us.example".to_owned()];
+    assert_eq!(written(given.decide()).urgency, Urgency::Normal);
+    given.text = "it is urgent again".to_owned();
+    assert_eq!(written(given.decide()).urgency, Urgency::High);
+}
+
+#[test]
 fn an_ambiguous_thread_is_a_question() {
     let mut given = given(Category::Case, 0.99);
     given.thread = ThreadState::Ambiguous;

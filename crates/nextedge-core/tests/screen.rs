@@ -420,11 +420,11 @@ fn only_a_configured_agents_forward_is_unwrapped() {
 #[test]
 fn forwards_are_unwrapped_in_other_languages_and_shapes() {
     for block in [
-        "-----Ursprüngliche Nachricht-----\nVon: Priya Nair <priya@kestrel.example>\nBetreff: X\n\nText",
-        "*From:* Priya Nair <priya@kestrel.example>\n*Subject:* X\n\nText",
-        "De : Priya Nair [mailto:priya@kestrel.example]\nObjet : X\n\nText",
-        "> From: Priya Nair <priya@kestrel.example>\n> Subject: X\n>\n> Text",
-        "差出人: Priya Nair <priya@kestrel.example>\n件名: X\n\nText",
+        "-----Ursprüngliche Nachricht-----\nVon: Priya Nair <priya@kestrel.example>\nGesendet: Montag, 9. November 2026 09:14\nAn: Anna Berg\nBetreff: X\n\nText",
+        "*From:* Priya Nair <priya@kestrel.example>\n*Sent:* Monday, November 9, 2026 9:14 AM\n*To:* Anna Berg\n*Subject:* X\n\nText",
+        "De : Priya Nair [mailto:priya@kestrel.example]\nEnvoyé : lundi 9 novembre 2026 09:14\nÀ : Anna Berg\nObjet : X\n\nText",
+        "> From: Priya Nair <priya@kestrel.example>\n> Date: 9 November 2026\n> To: Anna Berg\n> Subject: X\n>\n> Text",
+        "差出人: Priya Nair <priya@kestrel.example>\n送信日時: 2026年11月9日 9:14\n宛先: Anna Berg\n件名: X\n\nText",
     ] {
         let mail = with_text(
             mail(&["From: anna@us.example"]),

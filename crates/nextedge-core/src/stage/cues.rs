@@ -18,10 +18,15 @@ pub(super) struct Cues {
 }
 
 impl Cues {
-    /// Finds them.
+    /// Finds them in subject and text.
     pub(super) fn of(text: &Folded) -> Self {
+        Self::in_text(text.as_str())
+    }
+
+    /// Finds them in a folded text.
+    pub(super) fn in_text(text: &str) -> Self {
         let mut cues = Self::default();
-        for (phrase, cue) in SET.hits(text.as_str()) {
+        for (phrase, cue) in SET.hits(text) {
             match cue {
                 Cue::Urgency(urgency) => cues.urgency = cues.urgency.max(Some(urgency)),
                 Cue::Buying => cues.buying = cues.buying.or(Some(phrase)),

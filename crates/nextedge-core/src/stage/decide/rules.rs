@@ -30,7 +30,12 @@ impl<'a> RuleFacts<'a> {
             rules: input.policy.rules.iter().filter(applies).collect(),
             policy: input.policy,
             text,
-            cues: Cues::of(text),
+            // The subject of an answer is not the sender's own: "Re: URGENT" says nothing new.
+            cues: if input.mail.in_reply_to.is_empty() {
+                Cues::of(text)
+            } else {
+                Cues::in_text(text.text())
+            },
         }
     }
 

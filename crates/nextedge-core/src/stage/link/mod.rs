@@ -5,17 +5,16 @@
 //! and a Message-ID that a broken or hostile mailer uses twice is not enough either.
 
 mod keys;
-mod subject;
 
 use serde::{Deserialize, Serialize};
 
 use self::keys::{Tokens, ancestor_key, own_key, reference_keys, subject_keys};
 pub use self::keys::{keys_of, link_keys};
-pub use self::subject::normalised_subject;
 use super::token::TokenKey;
 use crate::clock::Timestamp;
 use crate::domain::{EmailAddress, MailboxId, TenantId, Thread, ThreadId, ThreadKey};
 use crate::mail::Mail;
+pub use crate::mail::normalise_subject as normalised_subject;
 
 /// What linking must know beside the mail.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,6 @@
 //!
 //! Everything that is kept out is parked with its evidence, never dropped.
 
-mod forward;
 mod machine;
 mod private;
 
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::authenticity::{Authenticity, Verdict, judge};
 use super::token::{self, TokenKey};
 use crate::domain::{EmailAddress, Mailer, ParkReason, TenantId};
-use crate::mail::{Mail, Role};
+use crate::mail::{Mail, Role, unwrap_forward};
 use crate::policy::{Policy, Treatment};
 use crate::source::Origin;
 
@@ -240,15 +239,19 @@ fn own_side(
     if authenticity.treatment != Treatment::Trust && !was_sent_from_mailbox(cx) {
         return Screened::Person(person(mail, from.clone(), Via::From, authenticity));
     }
-    if cx.policy.screen.agents.contains(&from.address)
-        && let Some(inner) = forward::unwrap(mail)
+    if let Some(inner) = unwrap_forward(mail, &cx.policy.screen.agents)
         && !is_own(&inner.sender.address, cx)
     {
         return Screened::Person(Person {
             sender: inner.sender,
             via: Via::Forward(from.address.clone()),
-            text: inner.text,
-            subject: inner.subject,
+            text: mail
+                .body
+                .text
+                .get(inner.text)
+                .unwrap_or_default()
+                .to_owned(),
+            subject: inner.subject.unwrap_or_else(|| mail.subject.clone()),
             authenticity,
         });
     }
