@@ -51,6 +51,9 @@ fn prepare_writer(mut db: Connection, options: &SqliteOptions) -> Result<Connect
     refuse_other_files(&db)?;
     db.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
+    // What a savepoint may undo stays in memory: it is bounded by the requests of one group.
+    db.pragma_update(None, "temp_store", "MEMORY")
+        .map_err(sql)?;
     db.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)
         .map_err(sql)?;
     if let Some(pages) = options.max_pages {

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::error::{closed, sql};
 use crate::lock::StoreLock;
 use crate::options::SqliteOptions;
-use crate::raw_cache::RawCache;
+use crate::raw_cache::{Fresh, RawCache};
 use crate::tx::Tx;
 
 /// Sends requests to the writer thread; dropping it ends the thread after the requests that wait.
@@ -189,12 +189,12 @@ impl Group {
         let mut next = Some(first);
         let mut broken = None;
         while let Some(mut queued) = next.take() {
-            if queued.request.is_abandoned() {
-                next = self.next(ran.len(), requests);
-                continue;
+            if !queued.request.is_abandoned() {
+                let guard = Guard::of(&ran);
+                let request = queued.request.as_mut();
+                broken = self.one_request(request, guard, &mut fresh).err();
+                ran.push(queued);
             }
-            broken = self.one_request(queued.request.as_mut(), &mut fresh).err();
-            ran.push(queued);
             if broken.is_none() {
                 next = self.next(ran.len(), requests);
             }
@@ -206,24 +206,22 @@ impl Group {
         self.settle(end, before, ran, fresh);
     }
 
-    /// Runs one request under a savepoint; fails only if the whole transaction is lost.
+    /// Runs one request; fails only if the whole transaction is lost.
     fn one_request(
         &mut self,
         request: &mut dyn Request,
-        fresh: &mut Vec<crate::raw_cache::Fresh>,
+        guard: Guard,
+        fresh: &mut Vec<Fresh>,
     ) -> Result<()> {
-        self.db.execute_batch("SAVEPOINT request").map_err(sql)?;
+        self.db.execute_batch(guard.begin()).map_err(sql)?;
         let mut tx = Tx::new(&self.db, self.clock.now());
         match request.run(&mut tx) {
             Ran::Done => {
                 fresh.append(&mut tx.fresh);
-                self.db.execute_batch("RELEASE request").map_err(sql)
+                self.db.execute_batch(guard.keep()).map_err(sql)
             }
             Ran::Failed if self.db.is_autocommit() => Err(lost()),
-            Ran::Failed => self
-                .db
-                .execute_batch("ROLLBACK TO request; RELEASE request")
-                .map_err(sql),
+            Ran::Failed => self.db.execute_batch(guard.undo()).map_err(sql),
         }
     }
 
@@ -239,13 +237,7 @@ impl Group {
         }
     }
 
-    fn settle(
-        &mut self,
-        end: Result<()>,
-        before: u64,
-        ran: Vec<Queued>,
-        fresh: Vec<crate::raw_cache::Fresh>,
-    ) {
+    fn settle(&mut self, end: Result<()>, before: u64, ran: Vec<Queued>, fresh: Vec<Fresh>) {
         if let Err(error) = end {
             if !self.db.is_autocommit()
                 && let Err(error) = self.db.execute_batch("ROLLBACK")
@@ -263,6 +255,46 @@ impl Group {
         self.raws.keep(fresh);
         for queued in ran {
             queued.request.answer(Ok(()));
+        }
+    }
+}
+
+/// How a failed request is undone alone.
+#[derive(Clone, Copy)]
+enum Guard {
+    /// Nothing ran before it: the transaction itself can be begun again. Savepoints cost a copy of
+    /// every page they touch.
+    Transaction,
+    Savepoint,
+}
+
+impl Guard {
+    fn of(ran: &[Queued]) -> Self {
+        if ran.is_empty() {
+            Self::Transaction
+        } else {
+            Self::Savepoint
+        }
+    }
+
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Transaction => "",
+            Self::Savepoint => "SAVEPOINT request",
+        }
+    }
+
+    fn keep(self) -> &'static str {
+        match self {
+            Self::Transaction => "",
+            Self::Savepoint => "RELEASE request",
+        }
+    }
+
+    fn undo(self) -> &'static str {
+        match self {
+            Self::Transaction => "ROLLBACK; BEGIN IMMEDIATE",
+            Self::Savepoint => "ROLLBACK TO request; RELEASE request",
         }
     }
 }

@@ -57,8 +57,10 @@ async fn live_mail_comes_before_backfill() {
     let lease = f.store.claim_mailbox(&scope, "files", LEASE).await;
     let lease = lease.unwrap().unwrap().lease;
     for stubs in [Vec::new(), vec![stub("3", "", 3)]] {
-        let mut page = PageCommit::default();
-        page.stubs = stubs;
+        let mut page = PageCommit {
+            stubs,
+            ..PageCommit::default()
+        };
         page.sync.phase = Phase::Live;
         let done = f
             .store

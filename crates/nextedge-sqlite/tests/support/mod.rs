@@ -1,7 +1,8 @@
 //! What the tests of this crate share: a store in a fresh directory on a clock moved by hand, and
 //! short ways to bring mail into every state.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)] // each test file uses a part
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::wildcard_imports)] // tests walk over the whole surface; each file uses a part
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
