@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use nextedge_core::policy::{ClosedRecord, RecordGone, SecondThread, ThreadPolicy};
+use nextedge_core::policy::{ClosedRecord, LatePolicy, RecordGone, SecondThread, ThreadPolicy};
 use nextedge_core::sink::{FoundContact, FoundParty, PartyWrite, RecordState, RecordWrite};
 use nextedge_core::stage::resolve::{ResolveInput, Resolved, resolve};
 use nextedge_core::{
@@ -238,6 +238,23 @@ fn the_state_of_the_linked_record_decides() {
             "{state:?} {threads:?} {timing:?}"
         );
     }
+}
+
+#[test]
+fn late_mail_is_a_question_where_the_policy_says_so() {
+    let answer = Answer {
+        threads: ThreadPolicy {
+            late: LatePolicy::Review,
+            ..ThreadPolicy::default()
+        },
+        ..Answer::linked(RecordState::Open)
+    };
+    let mut plan = plan("ada@acme.example", Timing::Late);
+    let Resolved::Review(reason) = answer.resolve(&plan) else {
+        panic!("asked");
+    };
+    plan.accepted = vec![reason];
+    assert_eq!(in_words(&answer.resolve(&plan)), "join l1 with 0");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::domain::{
     Category, Draft, FieldName, FieldValue, Plan, RecordKind, RecordRef, ReviewReason, Timing,
     When, Write,
 };
-use crate::policy::{ClosedRecord, RecordGone, SecondThread, ThreadPolicy};
+use crate::policy::{ClosedRecord, LatePolicy, RecordGone, SecondThread, ThreadPolicy};
 use crate::sink::{FoundContact, FoundParty, PartyWrite, RecordState, RecordWrite};
 
 /// What resolving must know beside the plan.
@@ -49,6 +49,13 @@ pub enum Resolved {
 /// A reason in [`Plan::accepted`] no longer asks: of several contacts or companies the first is
 /// taken, a known sender is treated like an unknown one, a record that is gone is made anew.
 pub fn resolve(plan: &Plan, input: &ResolveInput<'_>) -> Resolved {
+    let asks_if_late = ReviewReason::Rule("late mail".to_owned());
+    if plan.timing == Timing::Late
+        && input.threads.late == LatePolicy::Review
+        && !accepts(plan, &asks_if_late)
+    {
+        return Resolved::Review(asks_if_late);
+    }
     let [first, more @ ..] = input.party.contacts.as_slice() else {
         return write(plan, input, None);
     };
