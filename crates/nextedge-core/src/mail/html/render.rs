@@ -161,6 +161,9 @@ impl Page {
     }
 
     fn block(&mut self, lines: usize) {
+        if lines == 0 {
+            return;
+        }
         self.line_ends = self.line_ends.max(lines);
         self.space = false;
     }

@@ -14,6 +14,7 @@ fn layout_becomes_lines() {
         ("<p>one</p><p>two</p>", "one\n\ntwo\n"),
         ("<div>a</div><div>b</div>", "a\nb\n"),
         ("a\n  b\t c", "a b c\n"),
+        ("a <b>b </b>c<i> d</i>", "a b c d\n"),
         (
             "<ul><li>x<li>y</ul><ol><li>p<li>q</ol>",
             "- x\n- y\n1. p\n2. q\n",

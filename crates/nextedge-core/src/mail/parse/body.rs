@@ -25,12 +25,17 @@ pub(super) fn read_body(message: &Message<'_>, raw: &[u8], options: &ParseOption
             _ => (),
         }
     }
-    // An alternative without words in its plain part, as some mailers send it.
     if let Some(html) = &html
-        && reader.body.text.trim().is_empty()
+        && !has_html(message)
     {
-        reader.body.text.clear();
-        reader.html(html);
+        if reader.body.text.trim().is_empty() {
+            // An alternative without words in its plain part, as some mailers send it.
+            reader.body.text.clear();
+            reader.html(html);
+        } else if may_hide(html) {
+            // What the unread alternative hides is still worth knowing.
+            reader.body.hidden_chars += html_to_text(html, &options.html).hidden_chars;
+        }
     }
     body.html = html;
     body
@@ -115,6 +120,29 @@ fn reorders_or_tags(c: char) -> bool {
 fn shown_parts<'m, 'x>(message: &'m Message<'x>) -> impl Iterator<Item = &'m MessagePart<'x>> {
     let ids = message.text_body.iter().take(MAX_TEXT_PARTS);
     ids.filter_map(|id| message.parts.get(*id as usize))
+}
+
+/// Tells whether the text was taken from HTML.
+fn has_html(message: &Message<'_>) -> bool {
+    shown_parts(message).any(|part| matches!(part.body, PartType::Html(_)))
+}
+
+/// Tells whether HTML has any of the marks that hide text; reading it costs more than looking.
+fn may_hide(html: &str) -> bool {
+    let marks = [
+        "none",
+        "hidden",
+        "opacity",
+        "font-size:0",
+        "font-size: 0",
+        "-9999",
+        "white",
+        "#fff",
+        "#FFF",
+    ];
+    marks
+        .iter()
+        .any(|mark| memchr::memmem::find(html.as_bytes(), mark.as_bytes()).is_some())
 }
 
 fn html_part(message: &Message<'_>, raw: &[u8]) -> Option<String> {

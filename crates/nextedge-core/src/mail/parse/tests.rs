@@ -73,6 +73,7 @@ fn html_stands_in_for_missing_plain_text() {
         ))
     };
     assert_eq!(alternative("plain").body.text, "plain");
+    assert_eq!(alternative("plain").body.hidden_chars, 2);
     assert!(alternative("plain").body.html.unwrap().contains("rich"));
     let html_only = alternative(" ");
     assert_eq!(html_only.body.text, "rich\n");
