@@ -115,10 +115,7 @@ fn token() -> String {
 /// Connects the sink; its settings consent to our unique key property.
 pub(crate) async fn connect_sink(engine: &Engine) -> Result<()> {
     let tenant = tenant()?;
-    let mut connection = sink_connection()?;
-    if let Some(known) = engine.store().connection(&tenant, &connection.id).await? {
-        connection.version = known.version;
-    }
+    let connection = sink_connection()?;
     engine
         .connect_sink(&tenant, connection, None)
         .await
@@ -143,18 +140,13 @@ pub(crate) async fn connect_path(
         .rev()
         .collect();
     let id = ConnectionId::new(format!("file:{short}"))?;
-    let mut connection = Connection::new(id.clone(), "file", ConnectionRole::Source)
+    let connection = Connection::new(id.clone(), "file", ConnectionRole::Source)
         .with_settings(json!({"path": name}));
-    if let Some(known) = engine.store().connection(&tenant, &id).await? {
-        connection.version = known.version;
-    }
     engine.connect_source(&tenant, connection).await?;
     let mailbox = MailboxId::new(format!("file:{short}"))?;
-    let known = engine.store().mailbox(&tenant, &mailbox).await?;
     let row = Mailbox {
         address: address.cloned(),
         origin: Origin::File,
-        version: known.map_or(0, |row| row.version),
         ..Mailbox::new(mailbox, id)
     };
     engine.add_mailbox(&tenant, row).await.map(|_| ())

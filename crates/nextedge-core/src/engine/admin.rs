@@ -10,7 +10,7 @@ use crate::policy::{FieldMap, Policy, preflight, validate};
 use crate::store::Mailbox;
 
 impl Engine {
-    /// Checks a source connection at its vendor and puts it.
+    /// Checks a source connection at its vendor and puts it; one that exists is brought up to date.
     ///
     /// # Errors
     ///
@@ -21,6 +21,7 @@ impl Engine {
         connection: Connection,
     ) -> Result<Connection> {
         let connection = with_role(connection, ConnectionRole::Source)?;
+        let connection = self.present(tenant, connection).await?;
         let source = self.deps.source(&connection.vendor)?;
         let cx = self.deps.call_context(tenant, Arc::new(connection.clone()));
         let checked = source.check(&cx).await;
@@ -32,7 +33,8 @@ impl Engine {
         self.deps.store.put_connection(tenant, connection).await
     }
 
-    /// Checks a sink connection at its vendor, checks its field map against the account, puts both.
+    /// Checks a sink connection at its vendor, checks its field map against the account, puts both;
+    /// one that exists is brought up to date and keeps its account.
     ///
     /// Without a `map`, a map that was put earlier stays, and a new connection gets the sink's
     /// default for the account.
@@ -47,7 +49,8 @@ impl Engine {
         connection: Connection,
         map: Option<FieldMap>,
     ) -> Result<Connection> {
-        let mut connection = with_role(connection, ConnectionRole::Sink)?;
+        let connection = with_role(connection, ConnectionRole::Sink)?;
+        let mut connection = self.present(tenant, connection).await?;
         let sink = self.deps.sink(&connection.vendor)?;
         let cx = self.deps.call_context(tenant, Arc::new(connection.clone()));
         let asked = async { Ok((sink.check(&cx).await?, sink.describe(&cx).await?)) }.await;
@@ -81,7 +84,8 @@ impl Engine {
         self.deps.store.put_connection(tenant, connection).await
     }
 
-    /// Puts a mailbox of a source connection; it is read from now on.
+    /// Puts a mailbox of a source connection; it is read from now on. One that exists keeps how far
+    /// it was read.
     ///
     /// # Errors
     ///
@@ -90,10 +94,31 @@ impl Engine {
         let connection = self.deps.connection(tenant, &mailbox.connection).await?;
         let source = self.deps.source(&connection.vendor)?;
         mailbox.list_first |= source.capabilities().finite;
+        if mailbox.version == 0
+            && let Some(known) = self.deps.store.mailbox(tenant, &mailbox.id).await?
+        {
+            mailbox.version = known.version;
+        }
         let mailbox = self.deps.store.put_mailbox(tenant, mailbox).await?;
         self.deps.store.mark_dirty(tenant, &mailbox.id).await?;
         self.deps.wake();
         Ok(mailbox)
+    }
+
+    /// Takes over the version and account of a stored connection, unless the caller names a version.
+    async fn present(&self, tenant: &TenantId, connection: Connection) -> Result<Connection> {
+        if connection.version > 0 {
+            return Ok(connection);
+        }
+        let known = self.deps.store.connection(tenant, &connection.id).await?;
+        Ok(match known {
+            Some(known) => Connection {
+                version: known.version,
+                account: connection.account.or(known.account),
+                ..connection
+            },
+            None => connection,
+        })
     }
 
     /// Validates a policy and puts it over the present version; used from the next batch on.

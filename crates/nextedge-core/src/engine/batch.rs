@@ -219,13 +219,15 @@ impl Entry<'_> {
     }
 
     fn known(&self, wanted: &PartyKey) -> bool {
-        self.parties.iter().any(|known| known.party == *wanted)
+        // an item that failed before may have failed because our ledger is out of date
+        self.item.attempt == 1 && self.parties.iter().any(|known| known.party == *wanted)
     }
 
     /// What the CRM answered, with what our ledger knows already.
     fn known_party(&self, found: Option<&FoundParty>) -> FoundParty {
         let mut party = found.cloned().unwrap_or_default();
-        for known in self.parties {
+        let ledger = self.parties.iter().filter(|known| self.known(&known.party));
+        for known in ledger {
             match &known.party {
                 PartyKey::Address(_) if party.contacts.is_empty() => {
                     party.contacts.push(FoundContact {

@@ -1,6 +1,6 @@
 //! The engine: claims work, runs the four functions, tells what happens.
 //!
-//! [`ingest`], [`fetch`], [`process`] and [`deliver`] are the way of a mail; each ends in one
+//! `ingest`, `fetch`, `process` and `deliver` are the way of a mail; each ends in one
 //! durable commit. Reading these four is reading the product.
 
 mod admin;
