@@ -28,7 +28,7 @@
 //! # Modules
 //!
 //! `writer`, `reader`, `open`, `lock` hold the file; `lanes`, `item`, `message`, `delivery` the rows
-//! of the work; `claim`, `claims`, `commit`, `requeue`, `due` what moves it; the others one trait each.
+//! of the work; `claim`, `hand_out`, `claims`, `commit`, `requeue`, `due` what moves it; the others one trait each.
 
 mod audit;
 mod claim;
@@ -39,6 +39,7 @@ mod db;
 mod delivery;
 mod due;
 mod error;
+mod hand_out;
 mod intake;
 mod item;
 mod jobs;
