@@ -34,7 +34,7 @@ struct Options {
     #[arg(long, default_value_t = 10_000)]
     mails: u64,
     /// Bytes of one raw mail.
-    #[arg(long, value_enum, default_value_t = Size::TwentyKib)]
+    #[arg(long, value_enum, default_value_t = Size::Usual)]
     size: Size,
     /// Where the engine keeps its work.
     #[arg(long, value_enum, default_value_t = StoreChoice::Sqlite)]
@@ -67,19 +67,19 @@ enum Part {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Size {
     #[value(name = "2k")]
-    TwoKib,
+    Small,
     #[value(name = "20k")]
-    TwentyKib,
+    Usual,
     #[value(name = "200k")]
-    TwoHundredKib,
+    Large,
 }
 
 impl Size {
     fn bytes(self) -> usize {
         match self {
-            Self::TwoKib => 2 << 10,
-            Self::TwentyKib => 20 << 10,
-            Self::TwoHundredKib => 200 << 10,
+            Self::Small => 2 << 10,
+            Self::Usual => 20 << 10,
+            Self::Large => 200 << 10,
         }
     }
 }

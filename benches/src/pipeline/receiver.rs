@@ -140,9 +140,9 @@ fn unknown(batch: &[Delivery], error: &Error) -> Vec<ItemOutcome> {
 fn effects(delivery: &Delivery, earlier: &[Option<RecordRef>]) -> (Vec<Effect>, Option<RecordRef>) {
     let mut effects = Vec::new();
     if let Some(company) = &delivery.company {
-        effects.extend(party(Slot::Company, RecordKind::Company, company));
+        effects.extend(party(Slot::Company, &RecordKind::Company, company));
     }
-    let contact = party(Slot::Contact, RecordKind::Contact, &delivery.contact);
+    let contact = party(Slot::Contact, &RecordKind::Contact, &delivery.contact);
     let person = contact.as_ref().map(|effect| effect.record.clone());
     effects.extend(contact);
     let (record, verb) = match &delivery.record {
@@ -167,11 +167,11 @@ fn effects(delivery: &Delivery, earlier: &[Option<RecordRef>]) -> (Vec<Effect>, 
     (effects, record)
 }
 
-fn party(slot: Slot, kind: RecordKind, write: &PartyWrite) -> Option<Effect> {
+fn party(slot: Slot, kind: &RecordKind, write: &PartyWrite) -> Option<Effect> {
     match write {
         PartyWrite::Known { record, .. } => Some(effect(slot, record.clone(), EffectVerb::Adopted)),
         PartyWrite::Create { key, .. } => {
-            Some(effect(slot, reference(&kind, key)?, EffectVerb::Created))
+            Some(effect(slot, reference(kind, key)?, EffectVerb::Created))
         }
     }
 }

@@ -11,8 +11,8 @@ use nextedge_core::memory::MemoryStore;
 use nextedge_core::policy::Policy;
 use nextedge_core::store::{Counts, Mailbox, Store};
 use nextedge_core::{
-    CallContext, Connection, ConnectionId, ConnectionRole, EmailAddress, MailboxId, Secret,
-    TenantId,
+    CallContext, Clock, Connection, ConnectionId, ConnectionRole, EmailAddress, MailboxId, Secret,
+    SystemClock, TenantId,
 };
 use nextedge_hubspot::{HubSpotSink, RatePreset};
 use nextedge_sqlite::{SqliteOptions, SqliteStore};
@@ -93,7 +93,7 @@ async fn measure(
     let commits_before = opened.commits();
     let cpu_before = cpu()?;
     let started = Instant::now();
-    let stop = tokio::time::sleep(options.limit());
+    let stop = SystemClock.sleep(options.limit());
     engine.drain(Duration::from_secs(5), stop).await?;
     let elapsed = started.elapsed();
     let cpu = cpu()?.saturating_sub(cpu_before);
