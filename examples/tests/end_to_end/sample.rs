@@ -51,7 +51,10 @@ fn difference(all: &BTreeMap<String, (Value, Value)>, line: &Value, row: &Value)
         return None;
     }
     if !allowed.contains(&row["outcome"]) {
-        return Some(format!("{outcome} ({}), expected {allowed:?}", row["reason"]));
+        return Some(format!(
+            "{outcome} ({}), expected {allowed:?}",
+            row["reason"]
+        ));
     }
     let reason = row["reason"].as_str().unwrap();
     let prefix = expect["reason_prefix"].as_str().unwrap_or_default();
@@ -59,7 +62,10 @@ fn difference(all: &BTreeMap<String, (Value, Value)>, line: &Value, row: &Value)
         return Some(format!("reason {reason}, expected {prefix}…"));
     }
     if !expect["category"].is_null() && expect["category"] != row["category"] {
-        return Some(format!("{}, expected {}", row["category"], expect["category"]));
+        return Some(format!(
+            "{}, expected {}",
+            row["category"], expect["category"]
+        ));
     }
     let kinds = kinds(row);
     match expect["kind"].as_str() {
@@ -73,7 +79,10 @@ fn difference(all: &BTreeMap<String, (Value, Value)>, line: &Value, row: &Value)
 
 fn kinds(row: &Value) -> BTreeSet<&str> {
     let records = row["records"].as_array().unwrap();
-    records.iter().map(|one| one["kind"].as_str().unwrap()).collect()
+    records
+        .iter()
+        .map(|one| one["kind"].as_str().unwrap())
+        .collect()
 }
 
 const RECORDS: [&str; 3] = ["case", "lead", "opportunity"];
@@ -104,8 +113,15 @@ impl Sample {
 fn each_sample_mail_has_one_line_and_comes_out_as_a_careful_person_expects() {
     let sample = Sample::read();
     let all = judged(&sample.run);
-    assert_eq!(all.len(), sample.run.rows.len(), "a line belongs to no file");
-    assert_eq!((sample.run.count("pending"), sample.run.count("dead")), (0, 0));
+    assert_eq!(
+        all.len(),
+        sample.run.rows.len(),
+        "a line belongs to no file"
+    );
+    assert_eq!(
+        (sample.run.count("pending"), sample.run.count("dead")),
+        (0, 0)
+    );
     let wrong: Vec<String> = all
         .iter()
         .filter(|(file, _)| !MISJUDGED.contains(&file.as_str()))
@@ -155,7 +171,10 @@ fn effects(
     let refused = refused.iter().filter(arrived);
     wrong.extend(refused.map(|name| format!("{file}: {name} arrived")));
     if let Some(party) = expect["party"].as_str()
-        && !crm.values("contacts", "email").iter().any(|one| one == party)
+        && !crm
+            .values("contacts", "email")
+            .iter()
+            .any(|one| one == party)
     {
         wrong.push(format!("{file}: no contact {party}"));
     }
@@ -197,7 +216,12 @@ fn the_mails_of_a_thread_stand_in_the_order_in_which_the_server_took_them() {
     let mails = sample.crm.records("emails").into_iter();
     let ids: Vec<String> = mails
         .filter(|mail| linked.contains(&&mail["id"]))
-        .map(|mail| mail["properties"]["hs_email_message_id"].as_str().unwrap().to_owned())
+        .map(|mail| {
+            mail["properties"]["hs_email_message_id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     let written = [
         "202611020702.bc99fa38@brightwater-dairy.example",

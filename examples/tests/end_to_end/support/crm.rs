@@ -46,7 +46,9 @@ impl Crm {
     pub(crate) fn faults_met(&self) -> u64 {
         let faults = self.inner().faults();
         let list = faults.as_array().unwrap();
-        list.iter().map(|fault| fault["met"].as_u64().unwrap()).sum()
+        list.iter()
+            .map(|fault| fault["met"].as_u64().unwrap())
+            .sum()
     }
 
     pub(crate) fn seed(&self, seed: Value) {
@@ -66,7 +68,9 @@ impl Crm {
     /// The writes to records, without those that prepare the account.
     pub(crate) fn record_writes(&self) -> Vec<Value> {
         let writes = self.writes().into_iter();
-        writes.filter(|one| !path(one).contains("/properties/")).collect()
+        writes
+            .filter(|one| !path(one).contains("/properties/"))
+            .collect()
     }
 
     pub(crate) fn records(&self, object: &str) -> Vec<Value> {

@@ -33,7 +33,12 @@ pub(crate) fn mail(id: &str, minute: u32, from: &str, subject: &str) -> String {
 pub(crate) fn orders(count: u32) -> Vec<String> {
     let one = |n| {
         let from = format!("buyer@firm-{n}.example");
-        mail(&format!("order-{n}@firm-{n}.example"), n, &from, &format!("Order {n}"))
+        mail(
+            &format!("order-{n}@firm-{n}.example"),
+            n,
+            &from,
+            &format!("Order {n}"),
+        )
     };
     (0..count).map(one).collect()
 }

@@ -1,4 +1,5 @@
 //! What every test needs: a CRM, the program, mails.
+#![allow(dead_code, unused_imports)]
 
 mod crm;
 mod mails;

@@ -20,7 +20,9 @@ impl Run {
     pub(crate) fn of(output: &Output) -> Self {
         let stderr = String::from_utf8(output.stderr.clone()).unwrap();
         let stdout = String::from_utf8(output.stdout.clone()).unwrap();
-        let lines = stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
         let mut rows: Vec<Value> = lines.collect();
         let last = rows.pop().unwrap_or_else(|| panic!("no output: {stderr}"));
         Self {
@@ -33,7 +35,11 @@ impl Run {
 
     /// How many mails ended so, by the summary; it must agree with the rows.
     pub(crate) fn count(&self, outcome: &str) -> usize {
-        let rows = self.rows.iter().filter(|row| row["outcome"] == outcome).count();
+        let rows = self
+            .rows
+            .iter()
+            .filter(|row| row["outcome"] == outcome)
+            .count();
         assert_eq!(self.summary[outcome], rows, "summary and rows disagree");
         rows
     }
