@@ -399,3 +399,25 @@ async fn the_accounting_holds() {
     );
     assert_eq!(counts.pending + counts.dead, 0);
 }
+
+#[tokio::test]
+async fn a_drain_without_workers_for_what_is_due_ends_and_keeps_the_plans() {
+    let options = EngineOptions::default().with_workers(1, 0);
+    let bench = Bench::with(options).await;
+    bench
+        .mailbox("box", &[mail("m1@x", 1, ANN, "a case", &[])])
+        .await;
+    bench.drain().await;
+    let row = bench.row("m1@x").await;
+    assert_eq!(row.outcome, Outcome::Pending);
+    assert_eq!(
+        bench
+            .store
+            .plans(&tenant(), row.message)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(bench.crm.state().delivers, 0);
+}

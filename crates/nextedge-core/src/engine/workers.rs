@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::deps::{Deps, panic_safe};
 use super::event::EngineEvent;
 use super::{deliver, fetch, ingest, process};
+use crate::clock::later;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Claim, ClaimRequest, JobKind};
 
@@ -205,22 +206,32 @@ pub(super) async fn pause(deps: &Deps, wait: Duration) {
 }
 
 /// Waits until every worker found nothing and nothing becomes due within `patience`.
+///
+/// What is due but was not claimed for `patience` and a few looks more waits for something else than
+/// time, such as a worker this engine does not have; it ends the drain as well.
 pub(crate) async fn drained(deps: &Deps, board: &IdleBoard, patience: Duration) -> Result<()> {
-    loop {
-        let wakes = *deps.work.borrow();
+    let mut idle_since = None;
+    while !deps.stopping() {
+        let (now, wakes) = (deps.clock.now(), *deps.work.borrow());
         if board.all_idle(wakes) {
+            let (since, first) = *idle_since.get_or_insert((wakes, now));
             let due = deps.store.next_due(&deps.options.scope).await?;
-            let limit = crate::clock::later(deps.clock.now(), patience);
-            if due.is_none_or(|due| due > limit) && board.all_idle(*deps.work.borrow()) {
+            let later_than_patience = due.is_none_or(|due| due > later(now, patience));
+            let unclaimed = now >= later(first, patience + deps.options.idle * IDLE_LOOKS);
+            if since != wakes {
+                idle_since = None;
+            } else if (later_than_patience || unclaimed) && board.all_idle(*deps.work.borrow()) {
                 return Ok(());
             }
+        } else {
+            idle_since = None;
         }
         pause(deps, DRAIN_CHECK).await;
-        if deps.stopping() {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
+/// Looks of an idle worker after which unclaimed work is left to somebody else.
+const IDLE_LOOKS: u32 = 3;
 /// How often a drain looks whether everything is idle.
 const DRAIN_CHECK: Duration = Duration::from_millis(10);
