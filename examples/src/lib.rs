@@ -1,2 +1,6 @@
 //! Nothing to call: this library exists so that the README's program is compiled and run as a test.
 #![doc = include_str!("../../README.md")]
+
+/// The policy guide, compiled and run as a test.
+#[doc = include_str!("../../docs/guide/policy.md")]
+pub mod policy_guide {}
