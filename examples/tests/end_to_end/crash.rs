@@ -110,16 +110,8 @@ impl Inbox {
 }
 
 fn resume(db: &Path, crm: &Crm) -> Run {
-    let db = db.to_str().unwrap();
-    triage([
-        "--resume",
-        "--db",
-        db,
-        "--sandbox",
-        &crm.url(),
-        "--patience",
-        "20",
-    ])
+    let url = crm.url();
+    triage(["--resume", "--db", db.to_str().unwrap(), "--sandbox", &url])
 }
 
 /// The same mails with the same fates, whatever thread ids and records they got.

@@ -4,6 +4,11 @@
 //! from the journal and the records of the sandbox.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod audit;
+mod bad_input;
 mod crash;
+mod dry_run;
+mod faults;
+mod review;
 mod sample;
 mod support;
