@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::deps::{Deps, panic_safe};
-use super::open::{OpenedMail, open_mail};
+use super::open::{Opened, open};
 use super::threads::sender_key;
 use super::unit::delivery_item;
 use crate::context::CallContext;
@@ -27,7 +27,7 @@ pub(super) struct Entry<'a> {
     pub(super) done: &'a [Effect],
     pub(super) parties: &'a [KnownRecord],
     pub(super) record: Option<&'a RecordRef>,
-    pub(super) mail: Result<OpenedMail>,
+    pub(super) mail: Result<Opened>,
 }
 
 pub(super) struct Batch<'a> {
@@ -41,7 +41,7 @@ impl<'a> Batch<'a> {
         let opened = tokio::task::spawn_blocking(move || {
             wanted
                 .into_iter()
-                .map(|(raw, indices)| open_mail(raw, &indices))
+                .map(|(raw, indices)| open(raw, &indices))
                 .collect::<Vec<_>>()
         });
         let opened = opened.await.map_err(|error| {
@@ -172,7 +172,7 @@ impl<'a> Batch<'a> {
     pub(super) fn resolve(self, deps: &Deps, found: &FoundBatch) -> Ready<'a> {
         let mut ready = Ready::default();
         let mut stopped: Option<String> = None;
-        for entry in self.entries {
+        for mut entry in self.entries {
             let lane = entry.item.lane.clone();
             if stopped.as_ref() == Some(&lane) {
                 continue;
@@ -269,7 +269,7 @@ impl Entry<'_> {
         self.item.attempt > 1 || self.plan.sets_fields_on_join()
     }
 
-    fn delivery(&self, found: &FoundBatch, ready: &Ready<'_>) -> Result<Delivery, Stop> {
+    fn delivery(&mut self, found: &FoundBatch, ready: &Ready<'_>) -> Result<Delivery, Stop> {
         let earlier = ready
             .entries
             .iter()
@@ -301,10 +301,12 @@ impl Entry<'_> {
             } => (company, contact, record),
             Resolved::Review(reason) => return Err(Stop::Review(reason)),
         };
-        let mail = match &self.mail {
-            Ok(mail) => mail,
+        let opened = match &mut self.mail {
+            Ok(opened) => opened,
             Err(error) => return Err(Stop::Dead(error.repeated())),
         };
+        let attachments = attachments(self.plan, opened);
+        let activity = activity(self.plan, opened);
         let key = format!("ne-{}", self.plan.message);
         Ok(Delivery {
             message: self.plan.message,
@@ -314,36 +316,10 @@ impl Entry<'_> {
             company,
             contact,
             record,
-            activity: self.activity(mail),
-            attachments: self.attachments(mail),
+            activity,
+            attachments,
             key,
         })
-    }
-
-    fn activity(&self, mail: &OpenedMail) -> ActivityWrite {
-        ActivityWrite {
-            draft: self.plan.activity.clone(),
-            text: mail.text.clone(),
-            html: mail.html.clone(),
-            original: mail.raw.clone(),
-        }
-    }
-
-    fn attachments(&self, mail: &OpenedMail) -> Vec<AttachmentWrite> {
-        let chosen = self.plan.attachments.iter();
-        let opened = chosen.filter_map(|choice| {
-            let bytes = mail
-                .attachments
-                .iter()
-                .find(|(index, _)| *index == choice.index)?;
-            Some(AttachmentWrite {
-                name: choice.name.clone(),
-                media_type: choice.media_type.clone(),
-                sha256: choice.sha256.clone(),
-                bytes: bytes.1.clone(),
-            })
-        });
-        opened.collect()
     }
 
     fn stopped(&self, deps: &Deps, stop: Stop) -> Unit {
@@ -370,4 +346,32 @@ fn to_open(item: &ClaimedItem) -> Option<ToOpen> {
         raw.clone(),
         plan.attachments.iter().map(|choice| choice.index).collect(),
     ))
+}
+
+/// Hands the opened content on; it is needed once.
+fn activity(plan: &Plan, opened: &mut Opened) -> ActivityWrite {
+    ActivityWrite {
+        draft: plan.activity.clone(),
+        text: std::mem::take(&mut opened.mail.text),
+        html: opened.mail.html.take(),
+        original: opened.raw.clone(),
+    }
+}
+
+fn attachments(plan: &Plan, opened: &Opened) -> Vec<AttachmentWrite> {
+    let chosen = plan.attachments.iter();
+    let files = chosen.filter_map(|choice| {
+        let bytes = opened
+            .mail
+            .attachments
+            .iter()
+            .find(|(index, _)| *index == choice.index)?;
+        Some(AttachmentWrite {
+            name: choice.name.clone(),
+            media_type: choice.media_type.clone(),
+            sha256: choice.sha256.clone(),
+            bytes: bytes.1.clone(),
+        })
+    });
+    files.collect()
 }

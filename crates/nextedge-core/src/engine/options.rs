@@ -14,15 +14,16 @@ pub struct EngineOptions {
     pub page_size: usize,
     /// Messages a fetch; default 256.
     pub fetch_batch: usize,
-    /// Messages a decision batch; default 256.
+    /// Messages a decision batch; default 128.
     pub process_batch: usize,
     /// Deliveries a CRM batch, at most what the sink takes; default 400.
     pub deliver_batch: usize,
-    /// Raw bytes a batch; a larger single mail goes alone; default 16 MiB.
+    /// Raw bytes a batch; a larger single mail goes alone; default 4 MiB, which keeps memory small
+    /// because a batch holds its mails raw, decoded and as request bodies.
     pub batch_bytes: u64,
     /// Decision batches at a time; default 2.
     pub process_workers: usize,
-    /// CRM batches at a time, for all tenants; default 4.
+    /// CRM batches at a time, for all tenants; default 2.
     pub deliver_workers: usize,
     /// CRM batches at a time for one connection; default 2.
     pub deliver_in_flight: usize,
@@ -53,11 +54,11 @@ impl Default for EngineOptions {
             scope: Scope::All,
             page_size: 500,
             fetch_batch: 256,
-            process_batch: 256,
+            process_batch: 128,
             deliver_batch: 400,
-            batch_bytes: 16 << 20,
+            batch_bytes: 4 << 20,
             process_workers: 2,
-            deliver_workers: 4,
+            deliver_workers: 2,
             deliver_in_flight: 2,
             lease: Duration::from_secs(60),
             call_budget: Duration::from_secs(45),

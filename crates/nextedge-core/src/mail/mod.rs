@@ -30,8 +30,8 @@ pub use html::{HtmlLimits, HtmlText, html_to_text, sanitise_html};
 pub use memory_source::{MemoryMail, MemorySource};
 pub use model::{Attachment, Body, DeliveryReport, Header, Mail, MailDate, Role, Segment};
 pub use parse::{
-    ParseFault, ParseOptions, attachment_bytes, open_attachments, parse_mail, read_mail,
-    received_at,
+    OpenedMail, ParseFault, ParseOptions, attachment_bytes, open_attachments, open_mail,
+    parse_mail, read_mail, received_at,
 };
 pub use segment::{History, segment};
 pub use source::{FileOptions, FileSource};

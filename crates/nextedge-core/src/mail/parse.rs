@@ -132,6 +132,42 @@ pub async fn read_mail(raw: Bytes, options: ParseOptions) -> Result<Mail, ParseF
         .unwrap_or(Err(ParseFault::NoThread))
 }
 
+/// Opens a mail that was read before: its bodies and the chosen attachments, in one parse and
+/// without what only a decision needs.
+///
+/// # Errors
+///
+/// As [`parse_mail`], as after a change of the limits.
+pub fn open_mail(
+    raw: &[u8],
+    chosen: &[u32],
+    options: &ParseOptions,
+) -> Result<OpenedMail, ParseFault> {
+    survey(raw, &options.guard)?;
+    with_message(raw, |message| {
+        let body = body::read_body(message, raw, options);
+        OpenedMail {
+            text: body.text,
+            html: body.html,
+            attachments: attachments::open(message, raw, chosen),
+        }
+    })
+    .map_err(|_| ParseFault::Unreadable)?
+    .ok_or(ParseFault::NoHeaders)
+}
+
+/// The content of a mail, as it goes to a CRM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // plain data
+pub struct OpenedMail {
+    /// The text: the plain part, or what the HTML part shows to a person.
+    pub text: String,
+    /// The HTML part as sent, unsanitised.
+    pub html: Option<String>,
+    /// The chosen attachments with their positions.
+    pub attachments: Vec<(u32, Bytes)>,
+}
+
 fn parse_guarded(raw: &[u8], options: &ParseOptions) -> Result<Mail, ParseFault> {
     with_message(raw, |message| read(message, raw, options))
         .map_err(|_| ParseFault::Unreadable)?

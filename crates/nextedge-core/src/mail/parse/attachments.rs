@@ -36,6 +36,15 @@ pub fn open_attachments(raw: &[u8]) -> Vec<Bytes> {
     opened.ok().flatten().unwrap_or_default()
 }
 
+/// Opens the attachments at these positions.
+pub(super) fn open(message: &Message<'_>, raw: &[u8], chosen: &[u32]) -> Vec<(u32, Bytes)> {
+    let positions = (0u32..).zip(parts(message));
+    let wanted = positions.filter(|(index, _)| chosen.contains(index));
+    wanted
+        .map(|(index, part)| (index, Bytes::from(decoded_bytes(part, raw).into_owned())))
+        .collect()
+}
+
 /// Lists the attachments of a parsed mail.
 pub(super) fn list(message: &Message<'_>, raw: &[u8]) -> Vec<Attachment> {
     let parts = parts(message).enumerate();
