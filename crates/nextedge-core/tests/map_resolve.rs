@@ -107,6 +107,7 @@ struct Answer {
     linked: Option<(RecordRef, RecordState)>,
     earlier: Option<usize>,
     sibling: Option<RecordRef>,
+    own_contact: bool,
     threads: ThreadPolicy,
 }
 
@@ -119,6 +120,7 @@ impl Answer {
                 linked: self.linked.as_ref().map(|(record, state)| (record, state)),
                 earlier: self.earlier,
                 sibling: self.sibling.as_ref(),
+                own_contact: self.own_contact,
                 record_key: "key",
                 threads: &self.threads,
             },
@@ -152,6 +154,23 @@ fn contact_of(resolved: &Resolved) -> &PartyWrite {
         Resolved::Write { contact, .. } => contact,
         Resolved::Review(reason) => panic!("review {reason:?}"),
     }
+}
+
+#[test]
+fn a_contact_that_an_earlier_attempt_made_leaves_the_sender_unknown() {
+    let answer = Answer {
+        party: party(vec![known(&[])], &[]),
+        own_contact: true,
+        ..Answer::default()
+    };
+    let Resolved::Write {
+        contact, record, ..
+    } = answer.resolve(&plan("a@acme.example", Timing::InOrder))
+    else {
+        panic!("a person was asked");
+    };
+    assert!(matches!(contact, PartyWrite::Known { .. }));
+    assert!(matches!(record, RecordWrite::Create { draft, .. } if draft.kind == RecordKind::Lead));
 }
 
 #[test]

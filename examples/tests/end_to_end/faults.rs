@@ -44,6 +44,24 @@ fn a_lost_answer_leaves_one_record_and_one_mail() {
 }
 
 #[test]
+fn an_enquiry_stays_a_lead_whatever_its_first_attempt_met() {
+    let policy = ORDERS.replace("Case", "Lead");
+    for fault in [
+        json!({"name": "lose_response", "path_contains": "contacts/batch/create"}),
+        json!({"name": "lose_response", "path_contains": "leads/batch/create"}),
+        json!({"name": "rate_limit", "retry_after": 1, "path_contains": "leads/batch/create"}),
+    ] {
+        let bench = Bench::of(&orders(5), &policy);
+        bench.crm.fault(fault.clone());
+        bench.run(&["--patience", "10"]).assert_all_delivered(5);
+        assert_eq!(bench.crm.faults_met(), 1, "{fault}");
+        let counts = ["contacts", "leads", "deals"].map(|object| bench.crm.count(object));
+        assert_eq!(counts, [5, 5, 0], "{fault}");
+        assert_eq!(timeline(&bench), message_ids(5));
+    }
+}
+
+#[test]
 fn throttling_pauses_the_connection_and_the_run_still_completes() {
     let bench = Bench::of(&orders(5), ORDERS);
     bench.crm.fault(json!({

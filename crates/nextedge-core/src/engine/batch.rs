@@ -9,7 +9,8 @@ use super::threads::sender_key;
 use super::unit::delivery_item;
 use crate::context::CallContext;
 use crate::domain::{
-    Category, Effect, EmailAddress, PartyKey, Plan, RecordKind, RecordRef, ReviewReason, ThreadKey,
+    Category, Effect, EffectVerb, EmailAddress, PartyKey, Plan, RecordKind, RecordRef,
+    ReviewReason, Slot, ThreadKey,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::Policy;
@@ -223,6 +224,19 @@ impl Entry<'_> {
         self.item.attempt == 1 && self.parties.iter().any(|known| known.party == *wanted)
     }
 
+    /// Whether the sender is known to the CRM only through an earlier attempt at this delivery.
+    ///
+    /// After an attempt of unknown outcome nothing tells its contact from one that others made since
+    /// the plan; it is taken for ours, because the sink finds whatever record that attempt created.
+    fn own_contact(&self) -> bool {
+        let mut contacts = self.done.iter().filter(|e| e.slot == Slot::Contact);
+        if self.item.outcome_unknown {
+            let address = self.plan.sender.address.clone();
+            return contacts.next().is_some() || !self.known(&PartyKey::Address(address));
+        }
+        contacts.any(|effect| effect.verb == EffectVerb::Created)
+    }
+
     /// What the CRM answered, with what our ledger knows already.
     fn known_party(&self, found: Option<&FoundParty>) -> FoundParty {
         let mut party = found.cloned().unwrap_or_default();
@@ -289,6 +303,7 @@ impl Entry<'_> {
                 linked: self.record.map(|record| (record, state)),
                 earlier: earlier.filter(|_| self.record.is_none()),
                 sibling: found.siblings.get(&self.plan.sender.address),
+                own_contact: self.own_contact(),
                 record_key: &record_key,
                 threads: &found.policy.threads,
             },

@@ -21,6 +21,8 @@ pub struct ResolveInput<'a> {
     pub earlier: Option<usize>,
     /// The open record of another thread of this sender that we created in this sink.
     pub sibling: Option<&'a RecordRef>,
+    /// The contact found was made by an earlier attempt at this delivery: its sender was unknown.
+    pub own_contact: bool,
     /// Our key for a record that is created.
     pub record_key: &'a str,
     /// The policy.
@@ -101,8 +103,8 @@ fn record(
         return Ok(joined);
     }
     let when = match known {
-        Some(_) => When::PartyKnown,
-        None => When::PartyUnknown,
+        Some(_) if !input.own_contact => When::PartyKnown,
+        Some(_) | None => When::PartyUnknown,
     };
     let mut way = alternative(plan, when);
     if let Some(Write::Review(reason)) = way

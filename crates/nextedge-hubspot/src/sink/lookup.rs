@@ -113,6 +113,7 @@ impl Job<'_> {
                 wanted.entry(object).or_default().push((index, key, draft));
             }
         }
+        let mut missing = Vec::new();
         for (object, items) in wanted {
             let keyed = self.profile.is_keyed(&object);
             let mut rows = Vec::new();
@@ -129,6 +130,7 @@ impl Job<'_> {
                     false => self.search_record(&object, index, draft).await?,
                 };
                 let Some(id) = found.and_then(|row| RecordId::new(row.id).ok()) else {
+                    missing.push((index, key, draft));
                     continue;
                 };
                 let verb = if keyed {
@@ -142,6 +144,42 @@ impl Job<'_> {
                 };
                 self.settle_record(index, &object, verb, record, &draft.notes);
             }
+        }
+        self.look_up_other_kinds(missing).await
+    }
+
+    /// Looks for our key on the other kinds of records: what an earlier attempt found about the
+    /// sender may have led it to another kind.
+    async fn look_up_other_kinds(
+        &mut self,
+        mut missing: Vec<(usize, &String, &Draft)>,
+    ) -> Result<(), Fault> {
+        for object in [ObjectType::Lead, ObjectType::Deal, ObjectType::Ticket] {
+            if missing.is_empty() || !self.profile.is_keyed(&object) {
+                continue;
+            }
+            let keys: Vec<String> = missing
+                .iter()
+                .filter(|(.., draft)| ObjectType::of(&draft.kind).as_ref() != Some(&object))
+                .map(|(_, key, _)| (*key).clone())
+                .collect();
+            let rows = self.read_keys(&object, &keys).await?;
+            let mut rest = Vec::new();
+            for (index, key, draft) in missing {
+                let mut same = rows
+                    .iter()
+                    .filter(|row| row.property(KEY_PROPERTY) == Some(key));
+                let Some(id) = same.next().and_then(|row| RecordId::new(&row.id).ok()) else {
+                    rest.push((index, key, draft));
+                    continue;
+                };
+                let record = RecordRef {
+                    kind: object.kind(),
+                    id,
+                };
+                self.settle_record(index, &object, EffectVerb::Created, record, &draft.notes);
+            }
+            missing = rest;
         }
         Ok(())
     }
