@@ -9,6 +9,7 @@ mod bad_input;
 mod crash;
 mod dry_run;
 mod faults;
+mod order;
 mod review;
 mod sample;
 mod support;
