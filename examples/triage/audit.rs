@@ -6,6 +6,7 @@ use nextedge_core::Result;
 use nextedge_core::store::{AuditLog, AuditQuery};
 
 use crate::args::AuditArgs;
+use crate::say::say;
 use crate::setup::{open_store, tenant};
 
 pub(crate) async fn audit(args: AuditArgs) -> Result<ExitCode> {
@@ -20,11 +21,11 @@ pub(crate) async fn audit(args: AuditArgs) -> Result<ExitCode> {
     let rows = store.audit(&tenant()?, &query).await?;
     for row in &rows {
         if args.json {
-            println!("{}", serde_json::to_string(row).unwrap_or_default());
+            say!("{}", serde_json::to_string(row).unwrap_or_default());
             continue;
         }
         let call = &row.call;
-        println!(
+        say!(
             "{:>6}  {}  {:<4} {:<45} {:>4}  {:>5} ms  {} mails  {} records",
             row.seq,
             call.at.format("%Y-%m-%dT%H:%M:%SZ"),
@@ -38,7 +39,7 @@ pub(crate) async fn audit(args: AuditArgs) -> Result<ExitCode> {
         );
     }
     if !args.json {
-        println!("{} rows", rows.len());
+        say!("{} rows", rows.len());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ mod limited;
 mod report;
 mod review;
 mod run;
+mod say;
 mod setup;
 
 use std::process::ExitCode;

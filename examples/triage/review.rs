@@ -6,6 +6,7 @@ use nextedge_core::store::{ReviewQuery, ReviewQueue, Store};
 use nextedge_core::{Category, Error, ErrorKind, Result, ReviewItem};
 
 use crate::args::{ReviewAction, ReviewArgs};
+use crate::say::say;
 use crate::setup::{offline_engine, open_store, tenant};
 
 pub(crate) async fn review(args: ReviewArgs) -> Result<ExitCode> {
@@ -23,15 +24,15 @@ pub(crate) async fn review(args: ReviewArgs) -> Result<ExitCode> {
             };
             let items = store.reviews(&tenant, &query).await?;
             for item in &items {
-                println!("{}", line(item));
+                say!("{}", line(item));
             }
-            println!("{} open items", items.len());
+            say!("{} open items", items.len());
         }
         ReviewAction::Show { id } => {
             let item = find(&store, &id).await?;
-            println!("{}", line(&item));
-            println!("why: {}", item.explanation);
-            println!(
+            say!("{}", line(&item));
+            say!("why: {}", item.explanation);
+            say!(
                 "{}",
                 serde_json::to_string_pretty(&item.plans).unwrap_or_default()
             );
@@ -41,14 +42,14 @@ pub(crate) async fn review(args: ReviewArgs) -> Result<ExitCode> {
             offline_engine(store)?
                 .approve(&tenant, item.id, item.version)
                 .await?;
-            println!("approved; the next run delivers it");
+            say!("approved; the next run delivers it");
         }
         ReviewAction::Reject { id } => {
             let item = find(&store, &id).await?;
             offline_engine(store)?
                 .reject(&tenant, item.id, item.version)
                 .await?;
-            println!("rejected; its mail is parked");
+            say!("rejected; its mail is parked");
         }
         ReviewAction::Correct { id, category } => {
             let category: Category = category.parse()?;
@@ -56,7 +57,7 @@ pub(crate) async fn review(args: ReviewArgs) -> Result<ExitCode> {
             offline_engine(store)?
                 .correct(&tenant, item.id, item.version, category)
                 .await?;
-            println!("corrected to {category}; the next run delivers it");
+            say!("corrected to {category}; the next run delivers it");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::args::RunArgs;
 use crate::report::{Run, add_records, counts_text, each_row, row_json, row_text, summary_json};
+use crate::say::say;
 use crate::setup::{Work, connect_path, connect_sink, engine, open_store, read_policy, tenant};
 
 pub(crate) async fn run(args: RunArgs) -> Result<ExitCode> {
@@ -246,8 +247,8 @@ async fn print_json(
     counts: &Counts,
     run: &Run,
 ) -> Result<()> {
-    each_row(store, tenant, |row| println!("{}", row_json(row))).await?;
-    println!("{}", summary_json(counts, run));
+    each_row(store, tenant, |row| say!("{}", row_json(row))).await?;
+    say!("{}", summary_json(counts, run));
     Ok(())
 }
 
@@ -259,16 +260,16 @@ async fn print_table(
 ) -> Result<()> {
     let mut records: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     each_row(store, tenant, |row| {
-        println!("{}", row_text(row));
+        say!("{}", row_text(row));
         add_records(row, &mut records);
     })
     .await?;
-    println!("\n{}", counts_text(counts, run));
+    say!("\n{}", counts_text(counts, run));
     let kinds: Vec<String> = records
         .iter()
         .map(|(kind, ids)| format!("{} {kind}", ids.len()))
         .collect();
-    println!(
+    say!(
         "CRM records: {}",
         if kinds.is_empty() {
             "none".to_owned()
@@ -282,24 +283,24 @@ async fn print_table(
 async fn print_plans(store: &dyn Store, tenant: &TenantId) -> Result<()> {
     let mut messages = Vec::new();
     each_row(store, tenant, |row| messages.push(row.message)).await?;
-    println!("\nplans:");
+    say!("\nplans:");
     for message in messages {
         for plan in store.plans(tenant, message).await? {
-            println!("{}", serde_json::to_string(&plan).unwrap_or_default());
+            say!("{}", serde_json::to_string(&plan).unwrap_or_default());
         }
     }
     Ok(())
 }
 
 fn print_places(args: &RunArgs, place: &str, sandbox: &Crm) {
-    println!("database: {place}");
+    say!("database: {place}");
     if args.keep_open || args.sandbox.is_some() {
-        println!("CRM page: {}/", sandbox.page());
+        say!("CRM page: {}/", sandbox.page());
     } else {
-        println!("CRM page: run again with --keep-open to look at the records in a browser");
+        say!("CRM page: run again with --keep-open to look at the records in a browser");
     }
     if !args.dry_run {
-        println!("next: triage review list --db {place}; triage audit --db {place}");
+        say!("next: triage review list --db {place}; triage audit --db {place}");
     }
 }
 

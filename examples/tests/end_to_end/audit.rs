@@ -81,3 +81,20 @@ fn the_audit_is_searched_by_type_status_and_time() {
     assert_eq!(later.len(), expected.count());
     assert!(audited(&bench, &["--since", "2100-01-01T00:00:00Z"]).is_empty());
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let bench = Bench::of(&orders(1), ORDERS);
+    bench.run(&[]).assert_all_delivered(1);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_triage"))
+        .args(["audit", "--json", "--db"])
+        .arg(bench.path("db"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.is_empty(), "{text}");
+}
