@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Crm, Relay, Run, assert_same, sample_inbox, triage};
+use crate::support::{Bench, Crm, ORDERS, Relay, Run, assert_same, orders, sample_inbox, triage};
 
 type Picture = BTreeMap<&'static str, Vec<String>>;
 
@@ -195,4 +195,25 @@ fn killed_before_the_request_was_applied() {
         &resume(&db, &crm),
         "killed before tickets were created",
     );
+}
+
+#[test]
+fn killed_while_mail_is_read_and_judged() {
+    let bench = Bench::of(&orders(300), ORDERS);
+    let mut child = bench.start();
+    let log = bench.path("db-wal");
+    let grown = |_: &Crm| fs::metadata(&log).is_ok_and(|file| file.len() > 600_000);
+    let came = bench.crm.wait(grown);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(came, "the database did not grow");
+    assert!(
+        bench.crm.record_writes().is_empty(),
+        "the moment was too late"
+    );
+    // the box stays connected: no path is needed to read its rest
+    bench.resume(&[]).assert_all_delivered(300);
+    let mut once = bench.crm.values("emails", "hs_email_message_id");
+    once.dedup();
+    assert_eq!((once.len(), bench.crm.count("emails")), (300, 300));
 }
