@@ -60,7 +60,7 @@ pub(crate) async fn engine(
         let process = options.process_workers;
         options = options.with_workers(process, 0);
     } else {
-        install_key(&*store, &sink).await?;
+        install_key(&*store, &sink, base).await?;
     }
     Engine::builder()
         .shared_store(store)
@@ -75,13 +75,21 @@ pub(crate) async fn engine(
 }
 
 /// Creates our unique key property at the CRM, so that a lost answer never doubles a record.
-async fn install_key(store: &dyn Store, sink: &HubSpotSink) -> Result<()> {
+async fn install_key(store: &dyn Store, sink: &HubSpotSink, base: &Url) -> Result<()> {
     let connection = sink_connection()?;
     let id = connection.id.clone();
     let cx = CallContext::new(tenant()?, Arc::new(connection), Duration::from_secs(30));
     let installed = sink.install(&cx).await;
     store.append_calls(&tenant()?, &id, cx.take_calls()).await?;
-    installed.map(|_| ())
+    installed.map(|_| ()).map_err(|error| {
+        let error = error.with_context("url", base);
+        match error.kind() {
+            ErrorKind::Unavailable => error.with_action(
+                "start the CRM, or name a running one with --sandbox; nothing was read yet, so run again",
+            ),
+            _ => error,
+        }
+    })
 }
 
 fn sink_connection() -> Result<Connection> {
