@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use nextedge_core::engine::EngineOptions;
 use nextedge_hubspot::RatePreset;
 use serde::Serialize;
 
@@ -45,12 +46,30 @@ struct Options {
     /// Folder for the database; give one on the disk that matters. Default: the temporary folder.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Messages a decision batch, instead of the engine's default.
+    #[arg(long)]
+    process_batch: Option<usize>,
+    /// Deliveries a CRM batch, instead of the engine's default.
+    #[arg(long)]
+    deliver_batch: Option<usize>,
     /// Prints one JSON line instead of a table.
     #[arg(long)]
     json: bool,
 }
 
 impl Options {
+    /// The engine's defaults, but for the batches that the command line names.
+    fn engine(&self) -> EngineOptions {
+        let mut options = EngineOptions::default();
+        if let Some(items) = self.process_batch {
+            options = options.with_process_batch(items);
+        }
+        if let Some(items) = self.deliver_batch {
+            options = options.with_deliver_batch(items);
+        }
+        options
+    }
+
     /// A run that takes longer than this is stopped and reported as incomplete.
     fn limit(&self) -> Duration {
         Duration::from_secs(60 + self.mails / 20)

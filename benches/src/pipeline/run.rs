@@ -70,6 +70,7 @@ pub(crate) async fn run(options: &Options) -> Result<Figures, Failure> {
     let making = source.spent();
     let builder = Engine::builder()
         .shared_store(Arc::clone(&opened.store))
+        .options(options.engine())
         .source(source)
         .classifier(OfflineClassifier::embedded()?);
     let engine = match options.sink {

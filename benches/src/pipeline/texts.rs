@@ -20,6 +20,12 @@ impl Words {
         mixed ^ (mixed >> 31)
     }
 
+    /// Eight letters: text distinct as it comes from people, not a list of numbers.
+    fn push_letters(&mut self, out: &mut String) {
+        let letters = self.next().to_le_bytes();
+        out.extend(letters.map(|byte| char::from(b'a' + byte % 26)));
+    }
+
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[usize::try_from(self.next() % from.len() as u64).unwrap_or_default()]
     }
@@ -46,14 +52,15 @@ pub(crate) fn push_opening(out: &mut String, category: Category, number: u64, wo
     out.push_str(&format!(" Our reference is K-{number}.\r\n\r\n"));
 }
 
-/// Some sentences of the category, each with a number of its own.
+/// Some sentences of the category, each with letters of its own.
 pub(crate) fn push_paragraph(out: &mut String, category: Category, words: &mut Words, mark: &str) {
     let (_, _, sentences) = corpus(category);
     for _ in 0..3 {
-        let number = words.next() % 9_000_000 + 1_000_000;
         out.push_str(mark);
         out.push_str(words.pick(sentences));
-        out.push_str(&format!(" Note {number}.\r\n"));
+        out.push_str(" Ref ");
+        words.push_letters(out);
+        out.push_str(".\r\n");
     }
     out.push_str(mark.trim_end());
     out.push_str("\r\n");
