@@ -1,5 +1,7 @@
 //! Threads, the keys that find them, and the parties that have a record.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use nextedge_core::store::{Lookup, ThreadChange, ThreadLinks};
 use nextedge_core::{
@@ -11,9 +13,6 @@ use rusqlite::{Connection, params};
 use crate::SqliteStore;
 use crate::db::{Columns, IdBytes, all, encode, exec, micros, number, one};
 use crate::tx::{Tx, tenant_number};
-
-/// Threads that one key finds at most.
-const THREADS_A_KEY: i64 = 20;
 
 #[async_trait]
 impl ThreadLinks for SqliteStore {
@@ -48,26 +47,29 @@ fn lookup(
     parties: &[PartyKey],
 ) -> Result<Lookup> {
     let mut lookup = Lookup::default();
-    for (index, key) in keys.iter().enumerate() {
-        if keys[..index].contains(key) {
+    let (mut asked, mut shown) = (HashSet::new(), HashSet::new());
+    for key in keys {
+        if !asked.insert(key.as_str()) {
             continue;
         }
+        // at most 20 threads a key; the limit is written out: SQLite plans a bound one anew at every call
         let ids = all(
             db,
             "SELECT t.id FROM thread_key k JOIN thread t ON t.tenant = k.tenant AND t.id = k.thread
-             WHERE k.tenant = ?1 AND k.key = ?2 ORDER BY t.last_at DESC, t.id LIMIT ?3",
-            params![tenant, key.as_str(), THREADS_A_KEY],
+             WHERE k.tenant = ?1 AND k.key = ?2 ORDER BY t.last_at DESC, t.id LIMIT 20",
+            params![tenant, key.as_str()],
             |row| row.thread(0),
         )?;
         for id in ids {
             lookup.found.push((key.clone(), id));
-            if lookup.threads.iter().all(|thread| thread.id != id) {
+            if shown.insert(id) {
                 lookup.threads.extend(read_thread(db, tenant, id)?);
             }
         }
     }
-    for (index, party) in parties.iter().enumerate() {
-        if parties[..index].contains(party) {
+    let mut asked = HashSet::new();
+    for party in parties {
+        if !asked.insert(party) {
             continue;
         }
         let known = one(

@@ -13,6 +13,7 @@ use crate::domain::{
     ReviewReason, Slot, ThreadKey,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::mail::on_reading_thread;
 use crate::policy::Policy;
 use crate::sink::{
     ActivityWrite, AttachmentWrite, CrmSink, Delivery, FindRequest, Found, FoundContact,
@@ -39,18 +40,17 @@ impl<'a> Batch<'a> {
     /// Opens the raw mails away from the async threads.
     pub(super) async fn load(claim: &'a Claim) -> Result<Self> {
         let wanted: Vec<_> = claim.items.iter().filter_map(to_open).collect();
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = on_reading_thread(move || {
             wanted
                 .into_iter()
                 .map(|(raw, indices)| open(raw, &indices))
                 .collect::<Vec<_>>()
         });
-        let opened = opened.await.map_err(|error| {
+        let opened = opened.await.ok_or_else(|| {
             Error::new(
                 ErrorKind::Unexpected,
                 "opening the mails of a batch panicked",
             )
-            .with_source(error)
         })?;
         let entries = claim.items.iter().zip(opened).filter_map(|(item, mail)| {
             let Work::Deliver {

@@ -12,7 +12,7 @@ use crate::domain::{
     Direction, EmailAddress, Fingerprint, MailboxId, Mailer, MessageUid, ParkReason, TenantId,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::mail::{Mail, ParseOptions, fingerprint, parse_mail};
+use crate::mail::{Mail, ParseOptions, fingerprint, on_reading_thread, parse_mail};
 use crate::source::Origin;
 use crate::stage::authenticity::Authenticity;
 use crate::stage::link::{LinkContext, LinkTrust};
@@ -118,9 +118,9 @@ pub(crate) async fn read_batch(
     raws.sort_by_key(|raw| (raw.received_at, raw.message));
     let reader = Reader::new(deps, &claim.tenant, config, mailboxes);
     let read = move || raws.into_iter().map(|raw| reader.read(raw)).collect();
-    tokio::task::spawn_blocking(read).await.map_err(|error| {
-        Error::new(ErrorKind::Unexpected, "reading a batch of mails panicked").with_source(error)
-    })
+    on_reading_thread(read)
+        .await
+        .ok_or_else(|| Error::new(ErrorKind::Unexpected, "reading a batch of mails panicked"))
 }
 
 struct Raw {

@@ -33,6 +33,7 @@ pub use parse::{
     OpenedMail, ParseFault, ParseOptions, attachment_bytes, open_attachments, open_mail,
     parse_mail, read_mail, received_at,
 };
+pub(crate) use pool::run as on_reading_thread;
 pub use segment::{History, segment};
 pub use source::{FileOptions, FileSource};
 pub use subject::normalise_subject;

@@ -1,5 +1,6 @@
 //! A few threads with large stacks for mail that should not be read on an async worker.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
 use std::thread;
 
@@ -8,7 +9,7 @@ use tokio::sync::{Semaphore, oneshot};
 /// Runs a task on a reading thread; waits while all are busy and the short queue is full.
 ///
 /// None if no thread could be started or the task was lost.
-pub(super) async fn run<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(crate) async fn run<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let pool = POOL.as_ref()?;
     let _place = pool.places.acquire().await.ok()?;
     let (answer, answered) = oneshot::channel();
@@ -56,7 +57,8 @@ fn work(waiting: &Mutex<mpsc::Receiver<Task>>) {
             .unwrap_or_else(PoisonError::into_inner)
             .recv();
         match task {
-            Ok(task) => task(),
+            // the caller sees that its task was lost; the thread stays for the others
+            Ok(task) => drop(catch_unwind(AssertUnwindSafe(task))),
             Err(_) => return,
         }
     }
@@ -64,3 +66,17 @@ fn work(waiting: &Mutex<mpsc::Receiver<Task>>) {
 
 const STACK_BYTES: usize = 16 << 20;
 const MAX_THREADS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panicking_task_costs_no_thread() {
+        for _ in 0..MAX_THREADS * 2 {
+            assert_eq!(run(|| panic!("scripted")).await, None::<()>);
+        }
+        assert_eq!(run(|| 7).await, Some(7));
+    }
+}
