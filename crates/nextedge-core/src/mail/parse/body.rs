@@ -74,8 +74,7 @@ impl TextReader<'_> {
         let mut rest = &text[..text.floor_char_boundary(room)];
         while !rest.is_empty() {
             // Most text is plain ASCII and copied in runs.
-            let run = rest.bytes().position(|byte| !is_plain(byte));
-            let (plain, after) = rest.split_at(run.unwrap_or(rest.len()));
+            let (plain, after) = rest.split_at(plain_run(rest.as_bytes()));
             self.body.text.push_str(plain);
             let mut chars = after.chars();
             if let Some(c) = chars.next() {
@@ -106,6 +105,19 @@ impl TextReader<'_> {
             self.body.text.push('\n');
         }
     }
+}
+
+/// Counts the plain bytes at the start, whole blocks first: a block is compared at once.
+fn plain_run(bytes: &[u8]) -> usize {
+    let blocks = bytes.chunks_exact(32);
+    let whole = blocks.take_while(|block| block.iter().fold(true, |ok, byte| ok & is_plain(*byte)));
+    let start = whole.count() * 32;
+    let rest = &bytes[start..];
+    start
+        + rest
+            .iter()
+            .position(|byte| !is_plain(*byte))
+            .unwrap_or(rest.len())
 }
 
 fn is_plain(byte: u8) -> bool {
