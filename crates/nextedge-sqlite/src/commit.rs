@@ -1,7 +1,9 @@
 //! Taking results: each unit accepted or refused alone, all in one transaction.
 
 use nextedge_core::classify::Classification;
-use nextedge_core::store::{AfterDead, Committed, JobKind, ProcessedOutcome, ProcessedUnit, Unit};
+use nextedge_core::store::{
+    AfterDead, Committed, DecisionRecord, JobKind, ProcessedOutcome, ProcessedUnit, Unit,
+};
 use nextedge_core::{
     CallRecord, ConnectionId, DeadReason, ErrorReport, LeaseToken, MessageUid, Outcome, ParkReason,
     Result, TenantId, Timestamp,
@@ -266,6 +268,16 @@ fn processed(
     if let Some(original) = original_of(tx, tenant, &unit)? {
         message.unknown = item.job.unknown;
         item::settle(tx, item)?;
+        let sighting = DecisionRecord {
+            thread: None,
+            owner: None,
+            ..unit.decision
+        };
+        exec(
+            tx.db,
+            "UPDATE message SET decision = ?3, owner = NULL WHERE tenant = ?1 AND msg = ?2",
+            params![tenant, message.msg, encode(&sighting)?],
+        )?;
         let reason = ParkReason::DuplicateOf(original);
         message::set(
             tx,

@@ -9,8 +9,8 @@ use crate::domain::{
 };
 use crate::error::{ErrorReport, Result};
 use crate::store::{
-    AfterDead, CLAIM_MEMORY, Committed, DeliveredEnd, DeliveredUnit, JobKind, ProcessedOutcome,
-    ProcessedUnit, ThreadChange, Unit,
+    AfterDead, CLAIM_MEMORY, Committed, DecisionRecord, DeliveredEnd, DeliveredUnit, JobKind,
+    ProcessedOutcome, ProcessedUnit, ThreadChange, Unit,
 };
 
 /// Which piece of work a unit concerns.
@@ -229,6 +229,11 @@ impl TenantState {
         if let Some(original) = original.filter(|found| *found != message) {
             let row = self.row_mut(message)?;
             row.intake = Intake::Parked(ParkReason::DuplicateOf(original));
+            row.decision = Some(DecisionRecord {
+                thread: None,
+                owner: None,
+                ..unit.decision
+            });
             return Ok(Committed::Duplicate(original));
         }
         if self.is_stale(&unit) {

@@ -307,7 +307,7 @@ pub struct ProcessedUnit {
     /// The message.
     pub message: MessageUid,
     /// What the mail says; if the tenant has another message with it, this one is parked as its
-    /// duplicate and nothing else of the unit is kept.
+    /// duplicate; of the unit only the decision is kept, without thread and owner.
     pub fingerprint: Fingerprint,
     /// What was found and decided, for the ledger.
     pub decision: DecisionRecord,
