@@ -18,7 +18,7 @@ pub struct EngineOptions {
     pub process_batch: usize,
     /// Deliveries a CRM batch, at most what the sink takes; default 400.
     pub deliver_batch: usize,
-    /// Raw bytes a batch; a larger single mail goes alone; default 4 MiB, which keeps memory small
+    /// Raw bytes a batch; a larger single mail goes alone; default 8 MiB: memory stays small
     /// because a batch holds its mails raw, decoded and as request bodies.
     pub batch_bytes: u64,
     /// Decision batches at a time; default 2.
@@ -56,7 +56,7 @@ impl Default for EngineOptions {
             fetch_batch: 256,
             process_batch: 128,
             deliver_batch: 400,
-            batch_bytes: 4 << 20,
+            batch_bytes: 8 << 20,
             process_workers: 2,
             deliver_workers: 2,
             deliver_in_flight: 2,
