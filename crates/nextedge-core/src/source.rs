@@ -144,7 +144,9 @@ pub struct Page {
 pub struct Stub {
     /// The source's id, stable over runs.
     pub provider_id: ProviderId,
-    /// The source's thread id; file sources give the first References id, else the own Message-ID.
+    /// Which mails belong together, as far as the source can tell without reading them: they are
+    /// processed in the order of reception. The source's own thread id holds in one mailbox; a
+    /// [`shared_hint`] holds in all mailboxes of the tenant.
     pub thread_hint: Option<String>,
     /// When the source received it, if the listing tells.
     pub received_at: Option<Timestamp>,
@@ -168,6 +170,24 @@ impl Stub {
             draft: false,
         }
     }
+}
+
+/// Makes the thread hint that means the same conversation in every mailbox of a tenant, from the
+/// Message-ID that started it; for sources without thread ids of their own.
+///
+/// ```
+/// use nextedge_core::source::{is_shared_hint, shared_hint};
+///
+/// assert_eq!(shared_hint("1@acme.example"), "<1@acme.example>");
+/// assert!(is_shared_hint(&shared_hint("1@acme.example")) && !is_shared_hint("18c2a7"));
+/// ```
+pub fn shared_hint(message_id: &str) -> String {
+    format!("<{message_id}>")
+}
+
+/// Tells whether a thread hint holds in all mailboxes of a tenant.
+pub fn is_shared_hint(hint: &str) -> bool {
+    hint.len() > 2 && hint.starts_with('<') && hint.ends_with('>')
 }
 
 /// Something a source could not read while it listed.

@@ -1,6 +1,7 @@
 //! Lanes: one row for each lane with work tells whether it can be claimed, so that a claim looks at
 //! ready lanes only.
 
+use nextedge_core::source::is_shared_hint;
 use nextedge_core::store::Mailbox;
 use nextedge_core::{LeaseToken, MailboxId, MessageUid, Result, ThreadId, Timestamp};
 use rusqlite::{Connection, params};
@@ -51,6 +52,7 @@ impl LaneKey {
 /// The text a claim shows for an intake lane.
 pub(crate) fn intake_text(mailbox: &str, hint: Option<&str>, uid: MessageUid) -> String {
     match hint {
+        Some(hint) if is_shared_hint(hint) => format!("s:{hint}"),
         // The length keeps (a, b:c) and (a:b, c) apart.
         Some(hint) => format!("i:{}:{mailbox}:{hint}", mailbox.len()),
         None => format!("m:{uid}"),
@@ -326,32 +328,70 @@ pub(crate) fn wake(tx: &Tx<'_>) -> Result<()> {
     .map(|_| ())
 }
 
-/// Starts to release the lanes that waited for a listing: claims do it part by part.
-pub(crate) fn release_listed(tx: &mut Tx<'_>, tenant: i64, mailbox: &MailboxId) -> Result<()> {
+/// Brings lanes in line after a mailbox was written, given how listings stood before.
+///
+/// Lanes that waited for a listing are released part by part, by the claims that follow.
+pub(crate) fn follow_listing(tx: &mut Tx<'_>, tenant: i64, before: &Listings) -> Result<()> {
+    let after = Listings::read(tx.db, tenant, &before.mailbox)?;
+    if after == *before {
+        return Ok(());
+    }
     tx.forget_listing();
-    exec(
-        tx.db,
-        "UPDATE mailbox SET releasing = 1 WHERE tenant = ?1 AND id = ?2",
-        params![tenant, mailbox.as_str()],
-    )
-    .map(|_| ())
+    if after.any && after.waits {
+        hold(tx, tenant)
+    } else if after.any {
+        // this mailbox alone does not wait any more
+        let release = "UPDATE mailbox SET releasing = 1 WHERE tenant = ?1 AND id = ?2";
+        exec(tx.db, release, params![tenant, before.mailbox.as_str()]).map(|_| ())
+    } else {
+        let release = "UPDATE mailbox SET releasing = 1 WHERE tenant = ?1";
+        exec(tx.db, release, params![tenant]).map(|_| ())
+    }
 }
 
-/// Makes the lanes of a mailbox wait for its listing, after its settings changed.
-pub(crate) fn hold_listed(tx: &mut Tx<'_>, tenant: i64, mailbox: &MailboxId) -> Result<()> {
-    tx.forget_listing();
+/// Makes all lanes wait that wait for listings.
+fn hold(tx: &Tx<'_>, tenant: i64) -> Result<()> {
     exec(
         tx.db,
-        "UPDATE mailbox SET releasing = 0 WHERE tenant = ?1 AND id = ?2",
-        params![tenant, mailbox.as_str()],
+        "UPDATE mailbox SET releasing = 0 WHERE tenant = ?1 AND listing > 0",
+        params![tenant],
     )?;
     exec(
         tx.db,
         "UPDATE lane SET state = 4
-         WHERE tenant = ?1 AND kind = 1 AND mailbox = ?2 AND state IN (1, 2, 3)",
-        params![tenant, mailbox.as_str()],
+         WHERE tenant = ?1 AND kind = 1 AND connection = '' AND state IN (1, 2, 3) AND mailbox IN (
+             SELECT id FROM mailbox WHERE tenant = ?1 AND listing > 0)",
+        params![tenant],
     )
     .map(|_| ())
+}
+
+/// How the listings of a tenant stand, and one mailbox among them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Listings {
+    mailbox: MailboxId,
+    /// Some mailbox is listing.
+    any: bool,
+    /// The mailbox waits for listings.
+    waits: bool,
+}
+
+impl Listings {
+    pub(crate) fn read(db: &Connection, tenant: i64, mailbox: &MailboxId) -> Result<Self> {
+        let found = one(
+            db,
+            "SELECT EXISTS (SELECT 1 FROM mailbox WHERE tenant = ?1 AND listing = 1),
+                 EXISTS (SELECT 1 FROM mailbox WHERE tenant = ?1 AND id = ?2 AND listing > 0)",
+            params![tenant, mailbox.as_str()],
+            |row| Ok((row.col(0)?, row.col(1)?)),
+        )?;
+        let (any, waits) = found.unwrap_or_default();
+        Ok(Self {
+            mailbox: mailbox.clone(),
+            any,
+            waits,
+        })
+    }
 }
 
 /// Releases the oldest lanes of mailboxes whose listing ended, at least `most` of each.
@@ -384,9 +424,14 @@ pub(crate) fn release_some(tx: &Tx<'_>, most: usize) -> Result<()> {
     Ok(())
 }
 
-/// Whether processing waits for the first listing of a mailbox to end.
-pub(crate) fn is_listing(mailbox: &Mailbox) -> bool {
-    mailbox.list_first && mailbox.sync.complete_at.is_none()
+/// The stored form of how a mailbox takes part in listings: 0 not at all, 1 it is listing, 2 it
+/// waits while others are.
+pub(crate) fn listing_code(mailbox: &Mailbox) -> i64 {
+    match (mailbox.list_first, mailbox.is_listing()) {
+        (false, _) => 0,
+        (true, true) => 1,
+        (true, false) => 2,
+    }
 }
 
 /// Lanes that one claim releases after a listing: a long listing must not stop the writer.

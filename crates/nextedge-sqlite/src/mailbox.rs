@@ -13,6 +13,7 @@ use rusqlite::{Row, params};
 use crate::SqliteStore;
 use crate::db::{Columns, IdBytes, all, encode, exec, limit, micros, one};
 use crate::error::{conflict, fenced, not_found};
+use crate::lanes::Listings;
 use crate::tx::{Tx, tenant_number};
 use crate::{claims, intake, lanes};
 
@@ -115,11 +116,10 @@ fn put(tx: &mut Tx<'_>, tenant: i64, mut mailbox: Mailbox) -> Result<Mailbox> {
         return Err(conflict("mailbox", mailbox.version, present));
     }
     mailbox.version = present + 1;
-    let mut was_listing = false;
     if let Some(old) = old {
-        was_listing = lanes::is_listing(&old);
         mailbox.sync = old.sync;
     }
+    let listings = Listings::read(tx.db, tenant, &mailbox.id)?;
     let settings = Mailbox {
         sync: SyncState::default(),
         ..mailbox.clone()
@@ -135,17 +135,13 @@ fn put(tx: &mut Tx<'_>, tenant: i64, mut mailbox: Mailbox) -> Result<Mailbox> {
             mailbox.id.as_str(),
             mailbox.connection.as_str(),
             mailbox.paused,
-            lanes::is_listing(&mailbox),
+            lanes::listing_code(&mailbox),
             tx.now_micros(),
             encode(&settings)?,
             encode(&mailbox.sync)?,
         ],
     )?;
-    match (was_listing, lanes::is_listing(&mailbox)) {
-        (true, false) => lanes::release_listed(tx, tenant, &mailbox.id)?,
-        (false, true) => lanes::hold_listed(tx, tenant, &mailbox.id)?,
-        (true, true) | (false, false) => {}
-    }
+    lanes::follow_listing(tx, tenant, &listings)?;
     Ok(mailbox)
 }
 
@@ -239,7 +235,7 @@ fn commit_page(
     )?;
     let (before, probe) = held.ok_or_else(fenced)?;
     let mut done = PageCommitted::default();
-    let was_listing = lanes::is_listing(&before);
+    let listings = Listings::read(tx.db, number, id)?;
     for stub in &page.stubs {
         match intake::add_stub(tx, number, tenant, &before, stub)? {
             intake::Added::New => done.new += 1,
@@ -250,11 +246,7 @@ fn commit_page(
     after.sync = page.sync;
     count_page(&mut after.sync.run, done);
     move_on(tx, number, &after, page.next)?;
-    match (was_listing, lanes::is_listing(&after)) {
-        (true, false) => lanes::release_listed(tx, number, id)?,
-        (false, true) => lanes::hold_listed(tx, number, id)?,
-        (true, true) | (false, false) => {}
-    }
+    lanes::follow_listing(tx, number, &listings)?;
     if probe {
         claims::pass_gate(tx, number, after.connection.as_str())?;
     }
@@ -271,7 +263,7 @@ fn count_page(run: &mut SyncRun, done: PageCommitted) {
 fn move_on(tx: &Tx<'_>, tenant: i64, mailbox: &Mailbox, next: NextPage) -> Result<()> {
     let sync = encode(&mailbox.sync)?;
     let id = mailbox.id.as_str();
-    let listing = lanes::is_listing(mailbox);
+    let listing = lanes::listing_code(mailbox);
     match next {
         NextPage::Keep => exec(
             tx.db,

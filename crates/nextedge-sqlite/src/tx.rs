@@ -66,7 +66,7 @@ impl<'a> Tx<'a> {
         *self.counts.entry(key).or_default() += by;
     }
 
-    /// Whether processing of a mailbox waits for its first listing to end.
+    /// Whether processing of a mailbox waits for first listings of its tenant to end.
     pub(crate) fn is_listing(&mut self, tenant: i64, mailbox: &str) -> Result<bool> {
         let key = (tenant, mailbox.to_owned());
         if let Some(listing) = self.listing.get(&key) {
@@ -74,7 +74,8 @@ impl<'a> Tx<'a> {
         }
         let listing = one(
             self.db,
-            "SELECT listing FROM mailbox WHERE tenant = ?1 AND id = ?2",
+            "SELECT listing > 0 AND EXISTS (SELECT 1 FROM mailbox WHERE tenant = ?1 AND listing = 1)
+             FROM mailbox WHERE tenant = ?1 AND id = ?2",
             params![tenant, mailbox],
             |row| row.col(0),
         )?;

@@ -114,13 +114,16 @@ impl TenantState {
                 row.intake,
                 Intake::Fetch | Intake::Process | Intake::Dead(..)
             );
-            if open && !self.waits_for_listing(&row.mailbox) {
+            if open {
                 lanes.entry(row.lane(uid)).or_default().push((uid, row));
             }
         }
+        let listing = self.mailboxes.values().any(|row| row.mailbox.is_listing());
         lanes.retain(|_, rows| {
-            let mut rows = rows.iter();
-            !rows.any(|(_, row)| matches!(row.intake, Intake::Fetch))
+            let unfetched = rows
+                .iter()
+                .any(|(_, row)| matches!(row.intake, Intake::Fetch));
+            !unfetched && !(listing && self.first_lists_first(rows))
         });
         let lanes = lanes.into_iter();
         lanes
@@ -137,9 +140,13 @@ impl TenantState {
             .collect()
     }
 
-    fn waits_for_listing(&self, mailbox: &MailboxId) -> bool {
-        let row = self.mailboxes.get(mailbox);
-        row.is_some_and(|r| r.mailbox.list_first && r.mailbox.sync.complete_at.is_none())
+    /// Tells whether the first item of a lane is of a mailbox that waits for listings.
+    fn first_lists_first(&self, rows: &[(MessageUid, &MessageRow)]) -> bool {
+        let gone = |row: &MessageRow| matches!(row.intake, Intake::Dead(_, AfterDead::Continue));
+        let first = rows.iter().filter(|(_, row)| !gone(row));
+        let first = first.min_by_key(|(uid, row)| (row.received_at, *uid));
+        let mailbox = first.and_then(|(_, row)| self.mailboxes.get(&row.mailbox));
+        mailbox.is_some_and(|row| row.mailbox.list_first)
     }
 
     fn deliver_groups(&self) -> Vec<Group> {

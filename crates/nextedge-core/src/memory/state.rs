@@ -15,6 +15,7 @@ use crate::domain::{
 };
 use crate::error::ErrorReport;
 use crate::policy::{FieldMap, Policy};
+use crate::source::is_shared_hint;
 use crate::store::{
     AfterDead, DecisionRecord, Gate, JobKind, LedgerRow, Mailbox, Scope, Versioned,
 };
@@ -209,10 +210,11 @@ pub(super) enum ItemEnd {
 }
 
 impl MessageRow {
-    /// The intake lane: mailbox and thread hint, or the message alone.
+    /// The intake lane: the hint alone if it is shared, mailbox and hint, or the message alone.
     pub(super) fn lane(&self, message: MessageUid) -> String {
         let mailbox = self.mailbox.as_str();
         match &self.thread_hint {
+            Some(hint) if is_shared_hint(hint) => format!("s:{hint}"),
             // the length keeps (a, b:c) and (a:b, c) apart
             Some(hint) => format!("i:{}:{mailbox}:{hint}", mailbox.len()),
             None => format!("m:{message}"),

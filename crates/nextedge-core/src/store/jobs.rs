@@ -38,8 +38,9 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     /// - `Fetch`: stubs of one mailbox whose delay has passed, live ones first, in received order;
     ///   the mailbox is not paused, its source connection usable. They hold no lane.
     /// - `Process`: lanes of one tenant that hold no unfetched stub (a stub that arrives later
-    ///   joins its lane by order); a mailbox with `list_first` waits until its listing is complete
-    ///   (`sync.complete_at`).
+    ///   joins its lane by order); a lane whose first item is of a mailbox with `list_first` waits
+    ///   while any mailbox of the tenant [is listing](super::Mailbox::is_listing). Mails with one
+    ///   [shared hint](crate::source::shared_hint) are one lane, whatever their mailbox.
     /// - `Deliver`: lanes of one usable sink connection whose gate is open; a delivery in review or
     ///   dead with [`AfterDead::HoldLane`] stops its lane. Parties without a known record (the
     ///   sender's address, and its company's domain if the plan has a company) are reserved for the

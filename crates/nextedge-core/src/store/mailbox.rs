@@ -80,7 +80,9 @@ pub struct Mailbox {
     /// treated.
     #[serde(default)]
     pub origin: Origin,
-    /// Process only after the listing is complete, so that threads come in order.
+    /// Processing waits for listings, so that threads come in order: mail of this mailbox is
+    /// processed when every such mailbox of the tenant was listed to its end once. A mailbox that is
+    /// paused, or whose run failed, is not waited for.
     #[serde(default)]
     pub list_first: bool,
     /// Only mail received at or after this moment.
@@ -111,6 +113,13 @@ impl Mailbox {
             paused: false,
             version: 0,
         }
+    }
+
+    /// Tells whether mailboxes with `list_first` wait for this one's first listing to end.
+    pub fn is_listing(&self) -> bool {
+        let sync = &self.sync;
+        let open = sync.complete_at.is_none() && sync.run.error.is_none();
+        self.list_first && !self.paused && open
     }
 }
 

@@ -191,7 +191,8 @@ impl Driver {
                 let _ = both!(self, format!("plans of {message}"), s => s.plans(&tenant, message));
                 let _ = both!(self, format!("raw of {message}"), s => s.raw(&tenant, message));
             }
-            for mailbox in [None, Some(mailbox_id("in")), Some(mailbox_id("files"))] {
+            for mailbox in [None, Some("in"), Some("files"), Some("more")] {
+                let mailbox = mailbox.map(mailbox_id);
                 let _ = both!(self, "counts", s => s.counts(&tenant, mailbox.as_ref()));
             }
             self.compare_rest(&tenant).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use nextedge_core::memory::MemoryStore;
 use nextedge_core::policy::{FieldMap, Policy};
-use nextedge_core::source::{Cursor, SourceFault};
+use nextedge_core::source::{Cursor, SourceFault, shared_hint};
 use nextedge_core::store::{
     AuditQuery, Claim, ConnectionStore, JobKind, Ledger, LedgerQuery, MailboxClaim, MailboxStore,
     NextPage, PageCommit, Phase, Scope, Store,
@@ -104,9 +104,9 @@ impl Driver {
                 let put = both!(self, "put connection", s => s.put_connection(&tenant, connection.clone()));
                 put.unwrap();
             }
-            let mut files = mailbox("files", "src");
-            files.list_first = true;
-            for mailbox in [mailbox("in", "src"), files] {
+            let [mut files, mut more] = ["files", "more"].map(|name| mailbox(name, "src"));
+            (files.list_first, more.list_first) = (true, true);
+            for mailbox in [mailbox("in", "src"), files, more] {
                 both!(self, "put mailbox", s => s.put_mailbox(&tenant, mailbox.clone())).unwrap();
             }
         }
@@ -266,7 +266,7 @@ impl Driver {
         let ids = 8 + self.steps / 30;
         let stubs = (0..self.rng.below(5)).map(|_| {
             let id = self.rng.below(ids);
-            let hint = format!("h{}", id % 4);
+            let hint = hint_of(id % 6);
             let back = Duration::from_secs(self.rng.below(40));
             let received_at = self.rng.percent(80).then(|| now - back);
             let hint = self.rng.percent(75).then_some(hint.as_str());
@@ -303,7 +303,7 @@ impl Driver {
 
     async fn mark_dirty(&mut self) {
         let tenant = self.tenant();
-        let name = *self.rng.pick(&["in", "files", "none"]);
+        let name = *self.rng.pick(&["in", "files", "more", "none"]);
         self.note(format!("dirty {name} of {tenant}"));
         let id = mailbox_id(name);
         let _ = both!(self, "mark dirty", s => s.mark_dirty(&tenant, &id));
@@ -366,13 +366,19 @@ impl Driver {
     }
 
     async fn put_mailbox(&mut self, tenant: &TenantId) {
-        let id = mailbox_id(self.name(&["in", "files"]));
+        let id = mailbox_id(self.name(&["in", "files", "more"]));
         let stored = self.model.mailbox(tenant, &id).await.unwrap();
         let Some(mut mailbox) = stored else { return };
         mailbox.version += u64::from(self.rng.percent(20));
         mailbox.paused = self.rng.percent(10);
+        if self.rng.percent(10) {
+            mailbox.list_first = !mailbox.list_first;
+        }
         mailbox.sync.run.pages = 77;
-        self.note(format!("{id} of {tenant}: paused {}", mailbox.paused));
+        self.note(format!(
+            "{id} of {tenant}: paused {}, lists first {}",
+            mailbox.paused, mailbox.list_first
+        ));
         let _ = both!(self, "put mailbox", s => s.put_mailbox(tenant, mailbox.clone()));
     }
 
@@ -456,5 +462,13 @@ fn show<T: Debug>(answer: &Result<T>) -> String {
     match answer {
         Ok(value) => format!("{value:?}"),
         Err(error) => format!("error {:?}", error.kind()),
+    }
+}
+
+/// A thread hint; some hold in every mailbox of a tenant.
+pub fn hint_of(number: u64) -> String {
+    match number % 3 {
+        0 => shared_hint(&format!("h{number}@x.example")),
+        _ => format!("h{number}"),
     }
 }

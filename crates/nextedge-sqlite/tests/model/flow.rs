@@ -2,13 +2,16 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
+use std::time::Duration;
+
 use nextedge_core::source::Stub;
 use nextedge_core::store::{
     Claim, Committed, DeliveredEnd, DeliveredUnit, JobKind, NextPage, PageCommit, Phase,
     ProcessedOutcome, Scope, Store, SyncState, ThreadChange, Unit, Work,
 };
 use nextedge_core::{
-    Clock, ManualClock, MessageUid, Outcome, Plan, Result, TenantId, ThreadId, ThreadKey, Timestamp,
+    Clock, MailboxId, ManualClock, MessageUid, Outcome, Plan, Result, TenantId, ThreadId,
+    ThreadKey, Timestamp,
 };
 
 use crate::build::{
@@ -59,10 +62,7 @@ impl<'a> Bench<'a> {
     pub async fn list(&self, tenant: &TenantId, stubs: Vec<Stub>) {
         let id = mailbox_id("in");
         self.store.mark_dirty(tenant, &id).await.unwrap();
-        let (scope, lease) = (
-            Scope::Tenant(tenant.clone()),
-            std::time::Duration::from_secs(60),
-        );
+        let (scope, lease) = (Scope::Tenant(tenant.clone()), Duration::from_secs(60));
         let claim = self
             .store
             .claim_mailbox(&scope, SOURCE, lease)
@@ -84,6 +84,43 @@ impl<'a> Bench<'a> {
             .unwrap();
     }
 
+    /// Adds a mailbox to tenant `b` that is listed before it is processed.
+    pub async fn list_first(&self, name: &str) -> MailboxId {
+        let mut first = mailbox(name, "src");
+        first.list_first = true;
+        self.store.put_mailbox(&self.b, first).await.unwrap();
+        mailbox_id(name)
+    }
+
+    /// Commits one page of a mailbox of tenant `b`.
+    pub async fn show(&self, id: &MailboxId, names: &[&str], sync: SyncState) {
+        self.store.mark_dirty(&self.b, id).await.unwrap();
+        let (scope, lease) = (Scope::Tenant(self.b.clone()), Duration::from_secs(60));
+        let lease = loop {
+            let claim = self.store.claim_mailbox(&scope, SOURCE, lease).await;
+            let claim = claim.unwrap().unwrap();
+            if claim.mailbox.id == *id {
+                break claim.lease;
+            }
+        };
+        let stubs = names
+            .iter()
+            .map(|name| stub(name, None, Some(self.at(0))))
+            .collect();
+        let next = NextPage::Free { due: None };
+        let page = PageCommit { stubs, sync, next };
+        let done = self.store.commit_page(&self.b, id, lease, page).await;
+        assert_eq!(done.unwrap().new, names.len() as u64);
+    }
+
+    /// The state of a mailbox whose listing came to its end.
+    pub fn listed(&self) -> SyncState {
+        SyncState {
+            complete_at: Some(self.at(0)),
+            ..SyncState::default()
+        }
+    }
+
     /// Lists one mail received `seconds` after the start and fetches everything that waits.
     pub async fn arrive(
         &self,
@@ -100,15 +137,20 @@ impl<'a> Bench<'a> {
 
     pub async fn fetch(&self, tenant: &TenantId) {
         while let Some(claim) = self.claim(JobKind::Fetch, tenant).await {
-            let units = claim.items.iter().map(|item| Unit::Fetched {
-                message: item.message,
-                raw: raw(item.message, 200),
-                received_at: item.received_at,
-                thread_hint: None,
-            });
-            self.commit(&claim, units.collect()).await;
-            self.release(&claim).await;
+            self.fetched(&claim).await;
         }
+    }
+
+    /// Ends a claim of stubs with their raw bytes.
+    pub async fn fetched(&self, claim: &Claim) {
+        let units = claim.items.iter().map(|item| Unit::Fetched {
+            message: item.message,
+            raw: raw(item.message, 200),
+            received_at: item.received_at,
+            thread_hint: None,
+        });
+        self.commit(claim, units.collect()).await;
+        self.release(claim).await;
     }
 
     pub async fn claim(&self, kind: JobKind, tenant: &TenantId) -> Option<Claim> {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use nextedge_core::source::shared_hint;
 use nextedge_core::store::{
     AfterDead, AuditQuery, ClaimRequest, Committed, DeliveredEnd, JobKind, KnownRecord, NextPage,
     PageCommit, Phase, ProcessedOutcome, Scope, Store, SyncState, Unit, Work,
@@ -23,7 +24,8 @@ use crate::flow::{Bench, crm, delivered, messages, plan_of};
 macro_rules! lane_checks {
     ($with:ident) => {
         $crate::lane_checks!($with:
-            unfetched_stub_holds_its_lane, listing_comes_first, live_mail_comes_before_backfill,
+            unfetched_stub_holds_its_lane, listing_comes_first,
+            every_listing_comes_first, shared_hints_are_one_lane, live_mail_comes_before_backfill,
             claims_are_bounded, retry_moves_the_lane, release_burns_nothing, crash_is_isolated,
             third_crash_is_the_end, crash_of_a_linked_thread_lets_the_lane_go_on,
             unknown_end_is_told, lost_lease_writes_nothing, extended_lease_is_held,
@@ -66,41 +68,67 @@ pub async fn unfetched_stub_holds_its_lane(store: &dyn Store, clock: &ManualCloc
 
 pub async fn listing_comes_first(store: &dyn Store, clock: &ManualClock) {
     let bench = Bench::new(store, clock).await;
-    let mut files = mailbox("files", "src");
-    files.list_first = true;
-    store.put_mailbox(&bench.b, files).await.unwrap();
-    let scope = Scope::Tenant(bench.b.clone());
-    // `files` sorts before `in`, and both are due
-    let claim = store
-        .claim_mailbox(&scope, SOURCE, seconds(60))
-        .await
-        .unwrap()
-        .unwrap();
-    let stubs = vec![stub("m", None, Some(bench.at(0)))];
-    let page = PageCommit {
-        stubs,
-        ..PageCommit::default()
-    };
-    let id = mailbox_id("files");
-    store
-        .commit_page(&bench.b, &id, claim.lease, page)
-        .await
-        .unwrap();
+    let files = bench.list_first("files").await;
+    bench.show(&files, &["m"], SyncState::default()).await;
     bench.fetch(&bench.b).await;
     assert!(bench.claim(JobKind::Process, &bench.b).await.is_none());
-    let sync = SyncState {
-        complete_at: Some(bench.at(0)),
-        ..SyncState::default()
-    };
-    let page = PageCommit {
-        sync,
-        ..PageCommit::default()
-    };
+    bench.show(&files, &[], bench.listed()).await;
+    assert!(bench.claim(JobKind::Process, &bench.b).await.is_some());
+}
+
+pub async fn every_listing_comes_first(store: &dyn Store, clock: &ManualClock) {
+    let bench = Bench::new(store, clock).await;
+    let files = bench.list_first("files").await;
+    let more = bench.list_first("more").await;
+    bench.show(&files, &["m1"], bench.listed()).await;
+    bench.fetch(&bench.b).await;
+    assert!(bench.claim(JobKind::Process, &bench.b).await.is_none());
+    // a listing that failed is not waited for, until it is tried again
+    let mut failed = SyncState::default();
+    failed.run.error = Some(report("down"));
+    bench.show(&more, &[], failed).await;
+    let claim = bench.claim(JobKind::Process, &bench.b).await.unwrap();
+    bench.release(&claim).await;
+    bench.show(&more, &["m0"], SyncState::default()).await;
+    assert!(bench.claim(JobKind::Process, &bench.b).await.is_none());
+    bench.show(&more, &[], bench.listed()).await;
+    bench.fetch(&bench.b).await;
+    let claim = bench.claim(JobKind::Process, &bench.b).await.unwrap();
+    assert_eq!(claim.items.len(), 2);
+}
+
+pub async fn shared_hints_are_one_lane(store: &dyn Store, clock: &ManualClock) {
+    let bench = Bench::new(store, clock).await;
     store
-        .commit_page(&bench.b, &id, claim.lease, page)
+        .put_mailbox(&bench.a, mailbox("other", "src"))
         .await
         .unwrap();
-    assert!(bench.claim(JobKind::Process, &bench.b).await.is_some());
+    let (scope, hint) = (Scope::Tenant(bench.a.clone()), shared_hint("h@x.example"));
+    for (name, at) in [("late", 2), ("early", 1)] {
+        let claim = store.claim_mailbox(&scope, SOURCE, seconds(60)).await;
+        let claim = claim.unwrap().unwrap();
+        let stubs = vec![stub(name, Some(&hint), Some(bench.at(at)))];
+        let page = PageCommit {
+            stubs,
+            ..PageCommit::default()
+        };
+        let id = &claim.mailbox.id;
+        let page = store.commit_page(&bench.a, id, claim.lease, page).await;
+        assert_eq!(page.unwrap().new, 1);
+    }
+    // the later one is fetched first: the other one's stub holds it
+    let mut claims = Vec::new();
+    for _ in 0..2 {
+        claims.push(bench.claim(JobKind::Fetch, &bench.a).await.unwrap());
+    }
+    claims.sort_by_key(|claim| std::cmp::Reverse(claim.items[0].received_at));
+    bench.fetched(&claims[0]).await;
+    assert!(bench.claim(JobKind::Process, &bench.a).await.is_none());
+    bench.fetched(&claims[1]).await;
+    let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
+    let order: Vec<_> = claim.items.iter().map(|item| item.received_at).collect();
+    assert_eq!(order, [bench.at(1), bench.at(2)]);
+    assert_eq!(claim.items[0].lane, claim.items[1].lane);
 }
 
 pub async fn live_mail_comes_before_backfill(store: &dyn Store, clock: &ManualClock) {

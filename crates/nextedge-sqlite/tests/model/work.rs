@@ -223,7 +223,7 @@ impl Driver {
         }
         match &item.work {
             Work::Fetch { .. } => {
-                let hint = format!("h{}", self.rng.below(4));
+                let hint = crate::drive::hint_of(self.rng.below(6));
                 Unit::Fetched {
                     message,
                     raw: raw(message, 100 + self.rng.index(200)),

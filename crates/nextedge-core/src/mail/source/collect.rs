@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Timestamp;
 use crate::mail::parse::{hex, parse_ids, received_date};
 use crate::mail::words::decode_unnamed;
+use crate::source::shared_hint;
 
 /// Hashes a mail, counts it and keeps its start.
 pub(super) struct Collector {
@@ -72,7 +73,7 @@ impl Hints {
             }
         }
         hints.received_at = received.flatten();
-        hints.thread = hints.thread.or(message_id);
+        hints.thread = hints.thread.or(message_id).map(|id| shared_hint(&id));
         hints
     }
 }

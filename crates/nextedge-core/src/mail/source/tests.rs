@@ -102,7 +102,7 @@ async fn an_mbox_is_listed_in_pages_and_fetched_byte_by_byte() {
         stubs[7].received_at.unwrap().to_rfc3339(),
         "2026-11-09T09:07:00+00:00"
     );
-    assert_eq!(stubs[7].thread_hint.as_deref(), Some("7@x.example"));
+    assert_eq!(stubs[7].thread_hint.as_deref(), Some("<7@x.example>"));
     assert_eq!(stubs[7].bytes, Some(mail(7).len() as u64));
     let mut shuffled = stubs.clone();
     shuffled.reverse();
@@ -221,7 +221,7 @@ async fn a_maildir_shows_new_and_cur_with_their_flags() {
     let (stubs, faults) = list_all(&source, folder.path(), 10).await;
     assert_eq!((stubs.len(), faults.len()), (3, 0), "{faults:?}");
     let find = |number: usize| {
-        let thread = format!("{number}@x.example");
+        let thread = format!("<{number}@x.example>");
         stubs
             .iter()
             .find(|stub| stub.thread_hint.as_deref() == Some(&thread))
