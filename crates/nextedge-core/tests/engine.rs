@@ -8,7 +8,7 @@ use nextedge_core::store::ReviewQuery;
 use nextedge_core::*;
 
 use support::crm::Fault;
-use support::{Bench, Mail, mail, tenant};
+use support::{Bench, Mail, mail, sink_id, tenant};
 
 const ANN: &str = "Ann Lee <ann@acme.example>";
 
@@ -423,4 +423,46 @@ async fn a_drain_without_workers_for_what_is_due_ends_and_keeps_the_plans() {
         1
     );
     assert_eq!(bench.crm.state().delivers, 0);
+}
+
+/// A map whose title fails for a long subject, which no trial run finds.
+async fn brittle_title(bench: &Bench) {
+    let store = &bench.store;
+    let known = store.field_map(&tenant(), &sink_id()).await.unwrap();
+    let mut known = known.unwrap();
+    let case = known.value.categories.get_mut(&Category::Case).unwrap();
+    let text = "{% if subject | length > 100 %}{{ 1 // (subject | length * 0) }}{% endif %}x";
+    case.fields.insert(FieldName::new("title"), text.into());
+    store
+        .put_field_map(&tenant(), &sink_id(), known.version, known.value)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_planned_dies_alone_and_its_batch_goes_on() {
+    let bench = Bench::start().await;
+    brittle_title(&bench).await;
+    let long = format!("a case {}", "y".repeat(300));
+    let mut mails = vec![mail("bad@x", 2, "Bob <bob@b.example>", &long, &[])];
+    for n in [1, 3, 4] {
+        let from = format!("p{n}@f{n}.example");
+        mails.push(mail(&format!("m{n}@x"), n, &from, "a case", &[]));
+    }
+    mails.push(mail(
+        "reply@x",
+        5,
+        "Bob <bob@b.example>",
+        "Re: a case",
+        &["bad@x"],
+    ));
+    bench.mailbox("box", &mails).await;
+    bench.drain().await;
+    let row = bench.row("bad@x").await;
+    let reason = row.outcome.reason();
+    assert!(reason.starts_with("process:"), "{reason}");
+    for id in ["m1@x", "m3@x", "m4@x", "reply@x"] {
+        assert_eq!(bench.row(id).await.outcome, Outcome::Delivered, "{id}");
+    }
+    assert_eq!(bench.crm.state().records.len(), 4);
 }

@@ -1,10 +1,11 @@
 //! `process`: one batch of raw mails to decisions: parse, screen, link, classify, decide, map, one
 //! commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::deps::{Deps, Tally};
+use super::deps::{Deps, Tally, panic_safe};
+use super::fetch::failed;
 use super::read::{Read, ReadMail, Voice, read_batch};
 use super::tenant::TenantConfig;
 use super::threads::{Step, Threads};
@@ -12,36 +13,36 @@ use super::unit::{Decided, decided_unit, parked_unit, quarantined_unit};
 use crate::classify::{Classification, ClassifyRequest, Signals};
 use crate::context::{CallContext, Connection, ConnectionRole};
 use crate::domain::{ConnectionId, Direction, MessageUid, TenantId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mail::Role;
 use crate::policy::{Assignment, Owner};
 use crate::stage::assign::{AssignInputs, needs_turn};
 use crate::stage::decide::{DecideInput, Decision, ThreadState, decide};
-use crate::store::{Claim, Committed, JobKind, Unit};
+use crate::store::{Claim, ClaimedItem, Committed, JobKind, Unit};
 
 /// Decides about a claimed batch.
 ///
 /// Parsing runs away from the async threads. Linking follows the order of reception over the whole
 /// batch, each mail seeing the threads as the mails before it leave them. A unit that the store
 /// refuses as stale is linked and decided again; the model's answer is kept, so it is paid once.
+/// An error or panic of one mail is that mail's retry or end; the rest of its lane waits, the rest of
+/// the batch goes on.
 pub(crate) async fn process(deps: &Deps, claim: &Claim) -> Result<()> {
     let started = deps.clock.now();
     let config = deps.tenants.load(&*deps.store, &claim.tenant).await?;
     let mails = read_batch(deps, claim, &config).await?;
-    let mut run = ProcessRun::new(deps, &claim.tenant, config, &mails);
+    let mut run = ProcessRun::new(deps, claim, config, &mails);
     let mut open: Vec<&ReadMail> = mails.iter().collect();
     let mut tally = Tally::default();
     for _ in 0..MAX_ROUNDS {
-        let units = run.decide_all(&open).await?;
-        let answers = deps
-            .store
-            .commit(&claim.tenant, claim.lease, units.clone())
-            .await?;
+        let decided = run.decide_all(&open).await?;
+        let units = decided.iter().map(|(_, unit)| unit.clone()).collect();
+        let answers = deps.store.commit(&claim.tenant, claim.lease, units).await?;
         let mut stale = Vec::new();
-        for ((mail, unit), answer) in open.into_iter().zip(&units).zip(answers) {
+        for ((mail, unit), answer) in decided.into_iter().zip(answers) {
             match answer? {
                 Committed::Stale => stale.push(mail),
-                committed => tally.add(unit, &committed),
+                committed => tally.add(&unit, &committed),
             }
         }
         open = stale;
@@ -57,37 +58,76 @@ pub(crate) async fn process(deps: &Deps, claim: &Claim) -> Result<()> {
 /// The state of one batch over its rounds.
 struct ProcessRun<'a> {
     deps: &'a Deps,
+    claim: &'a Claim,
     tenant: &'a TenantId,
     config: TenantConfig,
     answers: HashMap<MessageUid, Option<Classification>>,
     load: Option<BTreeMap<Owner, u64>>,
+    /// The turn of the next record that is assigned in turn.
+    turn: Option<u64>,
+    /// Lanes in which a mail failed: what comes after it waits for its next attempt.
+    stopped: HashSet<&'a str>,
 }
 
 impl<'a> ProcessRun<'a> {
-    fn new(deps: &'a Deps, tenant: &'a TenantId, config: TenantConfig, mails: &[ReadMail]) -> Self {
+    fn new(deps: &'a Deps, claim: &'a Claim, config: TenantConfig, mails: &[ReadMail]) -> Self {
         let kept = mails
             .iter()
             .filter_map(|m| Some((m.message, Some(m.kept.clone()?))));
         Self {
             deps,
-            tenant,
+            claim,
+            tenant: &claim.tenant,
             config,
             answers: kept.collect(),
             load: None,
+            turn: None,
+            stopped: HashSet::new(),
         }
     }
 
-    async fn decide_all(&mut self, open: &[&ReadMail]) -> Result<Vec<Unit>> {
+    /// Decides about the open mails, in order; those that wait for a failed one are left out.
+    async fn decide_all<'m>(&mut self, open: &[&'m ReadMail]) -> Result<Vec<(&'m ReadMail, Unit)>> {
         let mut threads = Threads::load(self.deps, self.tenant, open).await?;
         self.load = self.load_by_owner().await?;
-        let mut units = Vec::with_capacity(open.len());
+        let mut decided = Vec::with_capacity(open.len());
         for mail in open {
-            units.push(self.process_one(&mut threads, mail).await?);
-            if units.len() % YIELD_EVERY == 0 {
+            let Some(item) = self.item(mail.message) else {
+                continue;
+            };
+            if self.stopped.contains(item.lane.as_str()) {
+                continue;
+            }
+            self.take_turn().await?;
+            let one = self.process_one(&mut threads, mail);
+            let unit = match panic_safe("engine", one).await {
+                Ok(unit) => unit,
+                Err(error) => self.failed(item, &error),
+            };
+            decided.push((*mail, unit));
+            if decided.len() % YIELD_EVERY == 0 {
                 tokio::task::yield_now().await;
             }
         }
-        Ok(units)
+        if let Some(turn) = self.turn.take() {
+            self.deps.tenants.give_back_turn(self.tenant, turn);
+        }
+        Ok(decided)
+    }
+
+    fn item(&self, message: MessageUid) -> Option<&'a ClaimedItem> {
+        let mut items = self.claim.items.iter();
+        items.find(|item| item.message == message)
+    }
+
+    /// Ends the attempt of one mail; the model's answer is kept for the next.
+    fn failed(&mut self, item: &'a ClaimedItem, error: &Error) -> Unit {
+        self.stopped.insert(&item.lane);
+        let mut unit = failed(self.deps, self.claim, JobKind::Process, item, error);
+        if let Unit::Retry { keep, .. } = &mut unit {
+            *keep = self.answers.get(&item.message).cloned().flatten();
+        }
+        unit
     }
 
     async fn process_one(&mut self, threads: &mut Threads, mail: &ReadMail) -> Result<Unit> {
@@ -103,9 +143,7 @@ impl<'a> ProcessRun<'a> {
         let linked = threads.link(self.deps, self.tenant, mail, &read.mail, voice);
         let state = threads.state(&linked);
         let answer = self.answer(mail, read, voice, state, threads).await;
-        let decision = self
-            .decide(mail, read, voice, state, answer.as_ref())
-            .await?;
+        let decision = self.decide(mail, read, voice, state, answer.as_ref());
         let late = threads.is_late(&linked, mail);
         let review = threads.open_review(&linked);
         let step = Step {
@@ -150,7 +188,7 @@ impl<'a> ProcessRun<'a> {
         let request = request(read, voice, state, threads);
         let cx = self.classify_context();
         let classifier = &self.deps.classifier;
-        let asked = super::deps::panic_safe(classifier.name(), classifier.classify(&cx, &request));
+        let asked = panic_safe(classifier.name(), classifier.classify(&cx, &request));
         let answer = asked.await.map_err(|error| {
             // no answer is never `None`: a person decides
             tracing::warn!(message = %mail.message, error = %error, "no classifier answered");
@@ -160,15 +198,14 @@ impl<'a> ProcessRun<'a> {
         answer.ok()
     }
 
-    async fn decide(
-        &self,
+    fn decide(
+        &mut self,
         mail: &ReadMail,
         read: &Read,
         voice: &Voice,
         state: ThreadState,
         answer: Option<&Classification>,
-    ) -> Result<Decision> {
-        let turn = self.turn().await?;
+    ) -> Decision {
         let decision = decide(&DecideInput {
             policy: &self.config.policy,
             mail: &read.mail,
@@ -182,34 +219,31 @@ impl<'a> ProcessRun<'a> {
             labels: &[],
             received_at: mail.received_at,
             assign: AssignInputs {
-                turn,
+                turn: self.turn,
                 open_by_owner: self.load.as_ref(),
                 ..AssignInputs::default()
             },
         });
-        if let Some(turn) = turn.filter(|_| !decision.intent().is_some_and(|i| i.takes_turn)) {
-            self.deps.tenants.give_back_turn(self.tenant, turn);
+        if decision.intent().is_some_and(|intent| intent.takes_turn) {
+            self.turn = None;
         }
-        Ok(decision)
+        decision
     }
 
-    /// Takes the next turn of a round robin; turns are reserved in the store by the handful.
-    async fn turn(&self) -> Result<Option<u64>> {
-        if !needs_turn(&self.config.policy.assignment) {
-            return Ok(None);
+    /// Holds the next turn of a round robin ready; turns are reserved in the store by the handful.
+    async fn take_turn(&mut self) -> Result<()> {
+        if self.turn.is_some() || !needs_turn(&self.config.policy.assignment) {
+            return Ok(());
         }
-        if let Some(turn) = self.deps.tenants.take_turn(self.tenant) {
-            return Ok(Some(turn));
+        self.turn = self.deps.tenants.take_turn(self.tenant);
+        if self.turn.is_none() {
+            let store = &self.deps.store;
+            let first = store.take_turns(self.tenant, ASSIGNMENT, TURNS).await?;
+            let rest = first + 1..first + TURNS;
+            self.deps.tenants.keep_turns(self.tenant, rest);
+            self.turn = Some(first);
         }
-        let first = self
-            .deps
-            .store
-            .take_turns(self.tenant, ASSIGNMENT, TURNS)
-            .await?;
-        self.deps
-            .tenants
-            .keep_turns(self.tenant, first + 1..first + TURNS);
-        Ok(Some(first))
+        Ok(())
     }
 
     async fn load_by_owner(&self) -> Result<Option<BTreeMap<Owner, u64>>> {

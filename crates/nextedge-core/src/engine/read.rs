@@ -1,6 +1,7 @@
 //! The part of `process` that needs no store and no network: parse, screen, fingerprint.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
@@ -12,7 +13,7 @@ use crate::domain::{
     Direction, EmailAddress, Fingerprint, MailboxId, Mailer, MessageUid, ParkReason, TenantId,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::mail::{Mail, ParseOptions, fingerprint, on_reading_thread, parse_mail};
+use crate::mail::{Mail, ParseFault, ParseOptions, fingerprint, on_reading_thread, parse_mail};
 use crate::source::Origin;
 use crate::stage::authenticity::Authenticity;
 use crate::stage::link::{LinkContext, LinkTrust};
@@ -194,10 +195,13 @@ impl Reader {
     }
 
     fn read(&self, raw: Raw) -> ReadMail {
-        let read = match parse_mail(&raw.raw, &ParseOptions::default()) {
-            Ok(mail) => Ok(self.screen(mail, &raw.mailbox)),
-            Err(fault) => Err(fault.to_string()),
-        };
+        // a panic is this mail's alone: it is kept unread, like one over a limit
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let mail = parse_mail(&raw.raw, &ParseOptions::default())?;
+            Ok(self.screen(mail, &raw.mailbox))
+        }));
+        let read = read.unwrap_or(Err(ParseFault::Unreadable));
+        let read = read.map_err(|fault| fault.to_string());
         let live = self
             .mailboxes
             .get(&raw.mailbox)

@@ -55,25 +55,28 @@ pub(super) struct Collected {
 pub(super) struct Hints {
     /// The topmost Received date.
     pub(super) received_at: Option<Timestamp>,
-    /// The first References id, else the own Message-ID.
+    /// The first References id, else the In-Reply-To id, else the own Message-ID.
     pub(super) thread: Option<String>,
 }
 
 impl Hints {
     pub(super) fn of(head: &[u8]) -> Self {
         let mut hints = Self::default();
-        let (mut received, mut message_id) = (None, None);
+        let (mut received, mut message_id, mut answered) = (None, None, None);
         for (name, value) in (Fields { rest: head }) {
             if name.eq_ignore_ascii_case(b"received") && received.is_none() {
                 received = Some(received_date(&decode_unnamed(value)));
             } else if name.eq_ignore_ascii_case(b"references") && hints.thread.is_none() {
                 hints.thread = parse_ids(&decode_unnamed(value)).into_iter().next();
+            } else if name.eq_ignore_ascii_case(b"in-reply-to") && answered.is_none() {
+                answered = parse_ids(&decode_unnamed(value)).into_iter().next();
             } else if name.eq_ignore_ascii_case(b"message-id") && message_id.is_none() {
                 message_id = parse_ids(&decode_unnamed(value)).into_iter().next();
             }
         }
         hints.received_at = received.flatten();
-        hints.thread = hints.thread.or(message_id).map(|id| shared_hint(&id));
+        let root = hints.thread.or(answered).or(message_id);
+        hints.thread = root.map(|id| shared_hint(&id));
         hints
     }
 }
