@@ -123,7 +123,7 @@ impl TenantState {
             let unfetched = rows
                 .iter()
                 .any(|(_, row)| matches!(row.intake, Intake::Fetch));
-            !unfetched && !(listing && self.first_lists_first(rows))
+            !(unfetched || listing && self.first_lists_first(rows))
         });
         let lanes = lanes.into_iter();
         lanes
