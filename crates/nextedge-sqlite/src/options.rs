@@ -49,9 +49,9 @@ impl Default for SqliteOptions {
             max_queue: 1024,
             readers: 2,
             checkpoint_pages: 4096,
-            cache_kib: 8 * 1024,
+            cache_kib: 4 * 1024,
             max_pages: None,
-            raw_cache_bytes: 16 * 1024 * 1024,
+            raw_cache_bytes: 4 * 1024 * 1024,
         }
     }
 }
@@ -113,7 +113,7 @@ impl SqliteOptions {
     }
 
     /// Sets the page cache of the write connection in KiB; each reader has a quarter of it. Default:
-    /// 8 MiB.
+    /// 4 MiB.
     #[must_use]
     pub fn with_cache_kib(mut self, kib: u32) -> Self {
         self.cache_kib = kib;
@@ -129,7 +129,7 @@ impl SqliteOptions {
     }
 
     /// Sets how many bytes of recently committed raw mail are kept in memory, so that claims need
-    /// not read them back. Default: 16 MiB; 0 keeps none.
+    /// not read them back. Default: 4 MiB; 0 keeps none.
     #[must_use]
     pub fn with_raw_cache_bytes(mut self, bytes: usize) -> Self {
         self.raw_cache_bytes = bytes;

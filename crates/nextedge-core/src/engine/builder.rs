@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use super::deps::Deps;
 use super::event::Events;
+use super::fill::Fill;
 use super::options::EngineOptions;
 use super::tenant::TenantConfigs;
 use crate::classify::Classifier;
@@ -116,6 +117,7 @@ impl EngineBuilder {
             options: self.options,
             token_key: TokenKey::new(token_key),
             tenants: Arc::new(TenantConfigs::default()),
+            fill: Fill::default(),
             work: watch::Sender::new(0),
             stop: CancellationToken::new(),
         };

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::event::{EngineEvent, Events};
+use super::fill::Fill;
 use super::options::EngineOptions;
 use super::tenant::TenantConfigs;
 use crate::classify::Classifier;
@@ -33,6 +34,7 @@ pub(crate) struct Deps {
     pub(crate) events: Events,
     pub(crate) token_key: TokenKey,
     pub(crate) tenants: Arc<TenantConfigs>,
+    pub(crate) fill: Fill,
     pub(crate) work: watch::Sender<u64>,
     pub(crate) stop: CancellationToken,
 }

@@ -11,6 +11,7 @@ mod deps;
 mod ending;
 mod event;
 mod fetch;
+mod fill;
 mod ingest;
 mod open;
 mod options;

@@ -12,11 +12,11 @@ pub struct EngineOptions {
     pub scope: Scope,
     /// Stubs a page; default 500.
     pub page_size: usize,
-    /// Messages a fetch; default 256.
+    /// Messages a fetch; default 100.
     pub fetch_batch: usize,
-    /// Messages a decision batch; default 128.
+    /// Messages a decision batch; default 100.
     pub process_batch: usize,
-    /// Deliveries a CRM batch, at most what the sink takes; default 400.
+    /// Deliveries a CRM batch, at most what the sink takes; default 256.
     pub deliver_batch: usize,
     /// Raw bytes a batch; a larger single mail goes alone; default 8 MiB: memory stays small
     /// because a batch holds its mails raw, decoded and as request bodies.
@@ -27,6 +27,9 @@ pub struct EngineOptions {
     pub deliver_workers: usize,
     /// CRM batches at a time for one connection; default 2.
     pub deliver_in_flight: usize,
+    /// How long a CRM batch waits to fill up while plans of the same tenants are being made;
+    /// default 1 s. Mail that comes alone never waits.
+    pub fill: Duration,
     /// How long a claim is held without renewal; default 60 s. Renewed at a third.
     pub lease: Duration,
     /// Time for one call of a source or sink, always below the lease; default 45 s.
@@ -53,13 +56,14 @@ impl Default for EngineOptions {
         Self {
             scope: Scope::All,
             page_size: 500,
-            fetch_batch: 256,
-            process_batch: 128,
-            deliver_batch: 400,
+            fetch_batch: 100,
+            process_batch: 100,
+            deliver_batch: 256,
             batch_bytes: 8 << 20,
             process_workers: 2,
             deliver_workers: 2,
             deliver_in_flight: 2,
+            fill: Duration::from_secs(1),
             lease: Duration::from_secs(60),
             call_budget: Duration::from_secs(45),
             poll: Duration::from_secs(60),

@@ -18,7 +18,7 @@ use crate::mail::Role;
 use crate::policy::{Assignment, Owner};
 use crate::stage::assign::{AssignInputs, needs_turn};
 use crate::stage::decide::{DecideInput, Decision, ThreadState, decide};
-use crate::store::{Claim, ClaimedItem, Committed, JobKind, Unit};
+use crate::store::{Claim, ClaimedItem, Committed, JobKind, ProcessedOutcome, Unit};
 
 /// Decides about a claimed batch.
 ///
@@ -38,13 +38,17 @@ pub(crate) async fn process(deps: &Deps, claim: &Claim) -> Result<()> {
         let decided = run.decide_all(&open).await?;
         let units = decided.iter().map(|(_, unit)| unit.clone()).collect();
         let answers = deps.store.commit(&claim.tenant, claim.lease, units).await?;
-        let mut stale = Vec::new();
+        let (mut stale, mut planned) = (Vec::new(), 0);
         for ((mail, unit), answer) in decided.into_iter().zip(answers) {
             match answer? {
                 Committed::Stale => stale.push(mail),
-                committed => tally.add(&unit, &committed),
+                committed => {
+                    planned += usize::from(is_planned(&unit));
+                    tally.add(&unit, &committed);
+                }
             }
         }
+        deps.fill.planned(&claim.tenant, planned);
         open = stale;
         if open.is_empty() {
             break;
@@ -53,6 +57,10 @@ pub(crate) async fn process(deps: &Deps, claim: &Claim) -> Result<()> {
     // what is stale after the last round is given back unburnt and claimed again
     deps.batch_done(claim, JobKind::Process, &tally, started);
     Ok(())
+}
+
+fn is_planned(unit: &Unit) -> bool {
+    matches!(unit, Unit::Processed(unit) if matches!(unit.outcome, ProcessedOutcome::Deliver(_)))
 }
 
 /// The state of one batch over its rounds.

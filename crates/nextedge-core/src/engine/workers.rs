@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use super::deps::{Deps, panic_safe};
 use super::event::EngineEvent;
-use super::{deliver, fetch, ingest, process};
+use super::fill::Backlog;
+use super::{deliver, fetch, fill, ingest, process};
 use crate::clock::later;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Claim, ClaimRequest, JobKind};
@@ -62,11 +63,13 @@ impl IdleBoard {
 /// Works until the engine stops; store trouble is waited out, never fatal.
 pub(crate) async fn work(deps: &Deps, duty: &Duty, worker: usize, board: &IdleBoard) {
     let mut wakes = deps.work.subscribe();
+    // of the last claim, until the next one is answered
+    let mut backlog = None;
     while !deps.stopping() {
         let seen = *wakes.borrow_and_update();
         // before the claim, so that a claim in progress never looks idle
         board.set(worker, None);
-        match step(deps, duty).await {
+        match step(deps, duty, &mut backlog).await {
             Ok(Step::Worked) => {}
             Ok(Step::Nothing) => {
                 board.set(worker, Some(seen));
@@ -90,7 +93,7 @@ enum Step {
     Nothing,
 }
 
-async fn step(deps: &Deps, duty: &Duty) -> Result<Step> {
+async fn step(deps: &Deps, duty: &Duty, backlog: &mut Option<Backlog>) -> Result<Step> {
     match duty {
         Duty::Ingest(vendor) => {
             let (scope, lease) = (&deps.options.scope, deps.options.lease);
@@ -100,37 +103,44 @@ async fn step(deps: &Deps, duty: &Duty) -> Result<Step> {
             panic_safe("engine", ingest::ingest(deps, &claim)).await?;
         }
         Duty::Fetch(vendor) => {
-            let Some(claim) = deps
-                .store
-                .claim(&request(deps, JobKind::Fetch, vendor))
-                .await?
-            else {
+            let Some(claim) = claim_more(deps, JobKind::Fetch, vendor, backlog).await? else {
                 return Ok(Step::Nothing);
             };
             hold(deps, &claim, fetch::fetch(deps, &claim)).await?;
         }
         Duty::Process => {
-            let Some(claim) = deps
-                .store
-                .claim(&request(deps, JobKind::Process, ""))
-                .await?
-            else {
+            let Some(claim) = claim_more(deps, JobKind::Process, "", backlog).await? else {
                 return Ok(Step::Nothing);
             };
             hold(deps, &claim, process::process(deps, &claim)).await?;
         }
         Duty::Deliver(vendor) => {
-            let Some(claim) = deps
-                .store
-                .claim(&request(deps, JobKind::Deliver, vendor))
-                .await?
-            else {
+            let request = request(deps, JobKind::Deliver, vendor);
+            fill::wait(deps, request.max_items).await;
+            let Some(claim) = deps.store.claim(&request).await? else {
+                deps.fill.nothing_ready();
                 return Ok(Step::Nothing);
             };
+            deps.fill.claimed(&claim.tenant, claim.items.len());
             hold(deps, &claim, deliver::deliver(deps, &claim)).await?;
         }
     }
     Ok(Step::Worked)
+}
+
+/// Claims mails to fetch or decide, and keeps in mind whether they are a backlog.
+async fn claim_more(
+    deps: &Deps,
+    kind: JobKind,
+    vendor: &str,
+    backlog: &mut Option<Backlog>,
+) -> Result<Option<Claim>> {
+    let request = request(deps, kind, vendor);
+    let claim = deps.store.claim(&request).await?;
+    *backlog = claim
+        .as_ref()
+        .and_then(|claim| deps.fill.backlog(claim, &request));
+    Ok(claim)
 }
 
 fn request(deps: &Deps, kind: JobKind, vendor: &str) -> ClaimRequest {

@@ -72,6 +72,7 @@ impl TextReader<'_> {
         self.separate();
         let room = self.options.text_bytes.saturating_sub(self.body.text.len());
         let mut rest = &text[..text.floor_char_boundary(room)];
+        self.body.text.reserve_exact(rest.len());
         while !rest.is_empty() {
             // Most text is plain ASCII and copied in runs.
             let (plain, after) = rest.split_at(plain_run(rest.as_bytes()));
