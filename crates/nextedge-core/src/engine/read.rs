@@ -218,7 +218,7 @@ impl Reader {
 
     fn screen(&self, mail: Mail, mailbox: &MailboxId) -> Read {
         let row = self.mailboxes.get(mailbox);
-        let screened = screen(
+        let mut screened = screen(
             &mail,
             &ScreenContext {
                 tenant: &self.tenant,
@@ -231,7 +231,7 @@ impl Reader {
             },
         );
         let fingerprint = fingerprint(&self.tenant, &mail);
-        let voice = voice(&mail, &screened);
+        let voice = voice(&mail, &mut screened);
         Read {
             mail,
             screened,
@@ -241,13 +241,14 @@ impl Reader {
     }
 }
 
-fn voice(mail: &Mail, screened: &Screened) -> Result<Voice, ParkReason> {
+/// Takes the text out of what was screened: it is the larger part of a mail, and needed once.
+fn voice(mail: &Mail, screened: &mut Screened) -> Result<Voice, ParkReason> {
     match screened {
         Screened::Person(person) => Ok(Voice {
             sender: person.sender.clone(),
             party: person.sender.clone(),
             subject: person.subject.clone(),
-            text: person.text.clone(),
+            text: std::mem::take(&mut person.text),
             direction: Direction::Incoming,
             authenticity: person.authenticity,
             trust: trust(person.may_join()),
@@ -259,7 +260,7 @@ fn voice(mail: &Mail, screened: &Screened) -> Result<Voice, ParkReason> {
                 sender: outbound.sender.clone(),
                 party: party.clone(),
                 subject: mail.subject.clone(),
-                text: outbound.text.clone(),
+                text: std::mem::take(&mut outbound.text),
                 direction: Direction::Outgoing,
                 authenticity: outbound.authenticity,
                 trust: trust(outbound.authenticity.may_join()),
