@@ -70,11 +70,22 @@ fn difference(all: &BTreeMap<String, (Value, Value)>, line: &Value, row: &Value)
     let kinds = kinds(row);
     match expect["kind"].as_str() {
         Some(kind) if !kinds.contains(kind) => Some(format!("{kinds:?}, expected {kind}")),
-        Some("activity") if kinds.iter().any(|kind| RECORDS.contains(kind)) => {
-            Some(format!("{kinds:?}: a reply made a record of its own"))
-        }
+        Some("activity") => own_record(all, line, row),
         _ => None,
     }
+}
+
+/// Names a record of a reply that is not the record of the mail it answers.
+fn own_record(all: &BTreeMap<String, (Value, Value)>, line: &Value, row: &Value) -> Option<String> {
+    let first = line["expect"]["thread_of"].as_str();
+    let theirs = first.and_then(|file| all.get(file));
+    let theirs = theirs.map_or(&Value::Null, |(_, row)| &row["records"]);
+    let mut records = row["records"].as_array().unwrap().iter();
+    let own = records.find(|one| {
+        let is_record = RECORDS.contains(&one["kind"].as_str().unwrap());
+        is_record && !theirs.as_array().is_some_and(|known| known.contains(one))
+    })?;
+    Some(format!("{own}: a reply made a record of its own"))
 }
 
 fn kinds(row: &Value) -> BTreeSet<&str> {
