@@ -13,6 +13,7 @@ use crate::classify::{Classification, ClassifyRequest, Signals};
 use crate::context::{CallContext, Connection, ConnectionRole};
 use crate::domain::{ConnectionId, Direction, MessageUid, TenantId};
 use crate::error::Result;
+use crate::failpoint::reached;
 use crate::mail::Role;
 use crate::policy::{Assignment, Owner};
 use crate::stage::assign::{AssignInputs, needs_turn};
@@ -25,6 +26,7 @@ use crate::store::{Claim, Committed, JobKind, Unit};
 /// batch, each mail seeing the threads as the mails before it leave them. A unit that the store
 /// refuses as stale is linked and decided again; the model's answer is kept, so it is paid once.
 pub(crate) async fn process(deps: &Deps, claim: &Claim) -> Result<()> {
+    reached("process.claimed");
     let started = deps.clock.now();
     let config = deps.tenants.load(&*deps.store, &claim.tenant).await?;
     let mails = read_batch(deps, claim, &config).await?;
@@ -33,10 +35,12 @@ pub(crate) async fn process(deps: &Deps, claim: &Claim) -> Result<()> {
     let mut tally = Tally::default();
     for _ in 0..MAX_ROUNDS {
         let units = run.decide_all(&open).await?;
+        reached("process.before_commit");
         let answers = deps
             .store
             .commit(&claim.tenant, claim.lease, units.clone())
             .await?;
+        reached("process.committed");
         let mut stale = Vec::new();
         for ((mail, unit), answer) in open.into_iter().zip(&units).zip(answers) {
             match answer? {
