@@ -347,7 +347,7 @@ impl Entry<'_> {
                 after: self.after(),
             },
         };
-        self.unit(Vec::new(), end)
+        self.unit(Vec::new(), end, None)
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn outcome(
         }
         ItemEnd::Failed(error) => failure(deps, claim, entry, &error),
     };
-    Some(entry.unit(effects, end))
+    Some(entry.unit(effects, end, Some(&delivery.record)))
 }
 
 /// The record that a mail joined, where the sink had nothing to write to it.
@@ -108,7 +108,13 @@ impl Entry<'_> {
         }
     }
 
-    pub(super) fn unit(&self, effects: Vec<Effect>, end: DeliveredEnd) -> Unit {
+    /// The unit of an end; `written` is what was asked for the record, none if nothing was sent.
+    pub(super) fn unit(
+        &self,
+        effects: Vec<Effect>,
+        end: DeliveredEnd,
+        written: Option<&RecordWrite>,
+    ) -> Unit {
         let all: Vec<&Effect> = self.done.iter().chain(&effects).collect();
         let of = |slot: &Slot| {
             all.iter()
@@ -125,8 +131,10 @@ impl Entry<'_> {
             party: PartyKey::Company(address.domain().registrable()),
             record,
         });
-        let complete = matches!(end, DeliveredEnd::Done);
-        let contact_only = contact.filter(|r| complete && r.kind == RecordKind::Contact);
+        // an answer in the batch of its thread's first mail has the record of that mail
+        let contact_only =
+            matches!(end, DeliveredEnd::Done) && matches!(written, Some(RecordWrite::ContactOnly));
+        let contact_only = contact.filter(|r| contact_only && r.kind == RecordKind::Contact);
         Unit::Delivered(Box::new(DeliveredUnit {
             message: self.plan.message,
             thread: self.plan.thread,
