@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use nextedge_core::engine::EngineOptions;
 use nextedge_core::store::ReviewQuery;
 use nextedge_core::*;
@@ -150,6 +152,45 @@ async fn a_second_lead_thread_of_a_sender_joins_the_first_lead() {
     let kinds: Vec<&RecordKind> = state.records.iter().map(|(_, kind)| kind).collect();
     assert_eq!(kinds, [&RecordKind::Lead]);
     assert_eq!(state.timeline.len(), 2);
+}
+
+#[tokio::test]
+async fn two_lead_threads_of_a_new_sender_in_one_batch_make_one_lead() {
+    let bench = Bench::start().await;
+    let mails = [
+        mail("a@x", 1, ANN, "a lead", &[]),
+        mail("b@x", 2, ANN, "another lead", &[]),
+        mail("r@x", 3, ANN, "Re: another lead", &["b@x"]),
+    ];
+    bench.mailbox("box", &mails).await;
+    bench.drain().await;
+    let state = bench.crm.state();
+    let kinds: Vec<&RecordKind> = state.records.iter().map(|(_, kind)| kind).collect();
+    assert_eq!(kinds, [&RecordKind::Lead]);
+    let records: BTreeSet<&str> = state
+        .timeline
+        .iter()
+        .map(|(_, id, _)| id.as_str())
+        .collect();
+    assert_eq!((state.timeline.len(), records.len()), (3, 1));
+}
+
+#[tokio::test]
+async fn an_answer_in_the_batch_of_the_first_mail_leaves_the_thread_its_record() {
+    let bench = Bench::with(EngineOptions::default().with_deliver_batch(2)).await;
+    let mut mails = vec![mail("a@x", 1, ANN, "a case", &[])];
+    for n in 2..5 {
+        mails.push(mail(&format!("r{n}@x"), n, ANN, "Re: a case", &["a@x"]));
+    }
+    bench.mailbox("box", &mails).await;
+    bench.drain().await;
+    let state = bench.crm.state();
+    let records: BTreeSet<&str> = state
+        .timeline
+        .iter()
+        .map(|(_, id, _)| id.as_str())
+        .collect();
+    assert_eq!((state.timeline.len(), records.len()), (4, 1), "{records:?}");
 }
 
 #[tokio::test]

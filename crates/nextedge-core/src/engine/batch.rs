@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::mail::on_reading_thread;
-use crate::policy::Policy;
+use crate::policy::{Policy, SecondThread};
 use crate::sink::{
     ActivityWrite, AttachmentWrite, CrmSink, Delivery, FindRequest, Found, FoundContact,
     FoundParty, PartyQuery, RecordState,
@@ -178,6 +178,10 @@ impl<'a> Batch<'a> {
             if stopped.as_ref() == Some(&lane) {
                 continue;
             }
+            if entry.awaits_lead(found, &ready) {
+                stopped = Some(lane);
+                continue;
+            }
             match entry.delivery(found, &ready) {
                 Ok(delivery) => {
                     ready.deliveries.push(delivery);
@@ -217,6 +221,21 @@ pub(super) enum Stop {
 impl Entry<'_> {
     fn is_new_lead(&self) -> bool {
         self.record.is_none() && self.plan.category == Category::Lead
+    }
+
+    /// Whether this batch makes the lead that this enquiry joins: it goes back and is claimed again,
+    /// when that lead is known.
+    fn awaits_lead(&self, found: &FoundBatch, ready: &Ready<'_>) -> bool {
+        let sender = &self.plan.sender.address;
+        let makes_lead = |other: &Entry<'_>| {
+            other.is_new_lead()
+                && other.item.lane != self.item.lane
+                && other.plan.sender.address == *sender
+        };
+        self.is_new_lead()
+            && found.policy.threads.second_thread == SecondThread::Activity
+            && !found.siblings.contains_key(sender)
+            && ready.entries.iter().any(makes_lead)
     }
 
     fn known(&self, wanted: &PartyKey) -> bool {
