@@ -333,6 +333,29 @@ async fn later_mails_wait_for_the_item_and_follow_the_decision() {
 }
 
 #[tokio::test]
+async fn two_enquiries_of_a_new_sender_that_a_person_accepts_make_one_lead() {
+    let bench = Bench::start().await;
+    let mails = [
+        mail("a@x", 1, ANN, "hello", &[]),
+        mail("b@x", 2, ANN, "hello again", &[]),
+    ];
+    bench.mailbox("box", &mails).await;
+    bench.drain().await;
+    for item in open_reviews(&bench).await {
+        bench
+            .engine
+            .correct(&tenant(), item.id, item.version, Category::Lead)
+            .await
+            .unwrap();
+        bench.drain().await;
+    }
+    let state = bench.crm.state();
+    let kinds: Vec<&RecordKind> = state.records.iter().map(|(_, kind)| kind).collect();
+    assert_eq!(kinds, [&RecordKind::Lead]);
+    assert_eq!(state.timeline.len(), 2);
+}
+
+#[tokio::test]
 async fn a_rejected_item_parks_its_mails() {
     let bench = Bench::start().await;
     bench

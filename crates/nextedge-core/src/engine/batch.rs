@@ -157,11 +157,11 @@ impl<'a> Batch<'a> {
                 .found
                 .iter()
                 .filter(|(k, id)| *k == key && *id != entry.plan.thread);
-            let record = threads
+            // the record tells: a thread whose lead a person approved has no category of its own
+            let mut records = threads
                 .filter_map(|(_, id)| found.threads.iter().find(|thread| thread.id == *id))
-                .filter(|thread| thread.category == Some(Category::Lead))
-                .find_map(|thread| thread.record(&cx.connection().id));
-            if let Some(record) = record.filter(|record| record.kind != RecordKind::Contact) {
+                .filter_map(|thread| thread.record(&cx.connection().id));
+            if let Some(record) = records.find(|record| record.kind == RecordKind::Lead) {
                 request.records.push(record.clone());
                 siblings.insert(entry.plan.sender.address.clone(), record.clone());
             }
