@@ -176,6 +176,25 @@ async fn two_lead_threads_of_a_new_sender_in_one_batch_make_one_lead() {
 }
 
 #[tokio::test]
+async fn our_answer_joins_a_thread_whose_record_is_a_contact_known_before() {
+    let bench = Bench::start().await;
+    let first = mail("a@x", 1, ANN, "a contact", &[]);
+    bench.mailbox("one", &[first]).await;
+    bench.drain().await;
+    let mut answer = mail("r@x", 3, "desk@us.example", "Re: a contact", &["b@x"]);
+    answer.raw = answer
+        .raw
+        .replace("To: desk@us.example", &format!("To: {ANN}"));
+    let second = mail("b@x", 2, ANN, "another contact", &[]);
+    bench.mailbox("two", &[second, answer]).await;
+    bench.drain().await;
+    assert_eq!(bench.row("r@x").await.outcome, Outcome::Delivered);
+    let state = bench.crm.state();
+    assert_eq!((state.contacts.len(), state.records.len()), (1, 0));
+    assert_eq!(state.timeline.len(), 3);
+}
+
+#[tokio::test]
 async fn an_answer_in_the_batch_of_the_first_mail_leaves_the_thread_its_record() {
     let bench = Bench::with(EngineOptions::default().with_deliver_batch(2)).await;
     let mut mails = vec![mail("a@x", 1, ANN, "a case", &[])];

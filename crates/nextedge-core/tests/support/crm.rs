@@ -247,10 +247,8 @@ impl State {
                 effects.push(effect(Slot::Contact, contact.clone(), verb));
                 contact
             }
-            PartyWrite::Known { record, .. } => {
-                effects.push(effect(Slot::Contact, record.clone(), EffectVerb::Adopted));
-                record.clone()
-            }
+            // nothing is written to it
+            PartyWrite::Known { record, .. } => record.clone(),
         };
         let target = match &item.record {
             RecordWrite::ContactOnly => contact,
