@@ -18,11 +18,21 @@ const EVE: &str = "eve@other.example";
 async fn planned(f: &Fixture, t: &TenantId, senders: &[&str]) {
     let names: Vec<String> = (0..senders.len()).map(|n| format!("m{n}")).collect();
     let stubs = names.iter().zip(1..).map(|(name, n)| stub(name, name, n));
-    f.list(t, stubs.collect()).await;
+    plan_for(f, t, stubs.collect(), senders, own_thread).await;
+}
+
+async fn plan_for(
+    f: &Fixture,
+    t: &TenantId,
+    stubs: Vec<source::Stub>,
+    senders: &[&str],
+    thread: impl Fn(&ClaimedItem) -> ThreadId,
+) {
+    f.list(t, stubs).await;
     f.fetch_all(t).await;
     let claim = f.claim(t, JobKind::Process).await.unwrap();
     let units = claim.items.iter().zip(senders).map(|(item, sender)| {
-        let mut plan = plan(item.message, own_thread(item), "crm", sender);
+        let mut plan = plan(item.message, thread(item), "crm", sender);
         plan.company = Some(Draft {
             kind: RecordKind::Company,
             ..plan.contact.clone()

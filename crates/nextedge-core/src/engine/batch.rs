@@ -312,7 +312,7 @@ impl Entry<'_> {
             let place = found.records.iter().position(|known| known == record)?;
             found.found.records.get(place)
         });
-        let record_key = format!("nr-{}", self.plan.message);
+        let record_key = self.record_key();
         let known = self.known_party(party.and_then(|place| found.found.parties.get(*place)));
         let state = state.unwrap_or(&RecordState::Open);
         let resolved = resolve(
@@ -354,6 +354,18 @@ impl Entry<'_> {
             attachments,
             key,
         })
+    }
+
+    /// Our key for a record that this delivery creates.
+    ///
+    /// The first record of a thread has the thread's key, so that an earlier mail that arrives while
+    /// nobody knows what an attempt at a later one made meets the record of that attempt. A record that
+    /// takes the place of another has a key of its own.
+    fn record_key(&self) -> String {
+        match self.record {
+            None => format!("nr-{}", self.plan.thread),
+            Some(_) => format!("nr-{}", self.plan.message),
+        }
     }
 
     fn stopped(&self, deps: &Deps, stop: Stop) -> Unit {
