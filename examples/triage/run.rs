@@ -215,7 +215,8 @@ async fn crm_calls(store: &dyn Store, tenant: &TenantId) -> Result<u64> {
     let mut calls = 0;
     loop {
         let rows = store.audit(tenant, &query).await?;
-        calls += rows.len() as u64;
+        let made = rows.iter().filter(|row| !row.call.is_interrupted());
+        calls += made.count() as u64;
         match rows.last() {
             Some(last) if rows.len() == query.limit => query.after = last.seq,
             _ => return Ok(calls),

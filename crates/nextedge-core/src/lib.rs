@@ -9,6 +9,7 @@ mod context;
 mod domain;
 pub mod engine;
 mod error;
+pub mod failpoint;
 pub mod mail;
 pub mod memory;
 pub mod policy;

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use nextedge_core::engine::EngineOptions;
 use nextedge_core::store::ReviewQuery;
 use nextedge_core::*;
@@ -153,6 +155,64 @@ async fn a_second_lead_thread_of_a_sender_joins_the_first_lead() {
 }
 
 #[tokio::test]
+async fn two_lead_threads_of_a_new_sender_in_one_batch_make_one_lead() {
+    let bench = Bench::start().await;
+    let mails = [
+        mail("a@x", 1, ANN, "a lead", &[]),
+        mail("b@x", 2, ANN, "another lead", &[]),
+        mail("r@x", 3, ANN, "Re: another lead", &["b@x"]),
+    ];
+    bench.mailbox("box", &mails).await;
+    bench.drain().await;
+    let state = bench.crm.state();
+    let kinds: Vec<&RecordKind> = state.records.iter().map(|(_, kind)| kind).collect();
+    assert_eq!(kinds, [&RecordKind::Lead]);
+    let records: BTreeSet<&str> = state
+        .timeline
+        .iter()
+        .map(|(_, id, _)| id.as_str())
+        .collect();
+    assert_eq!((state.timeline.len(), records.len()), (3, 1));
+}
+
+#[tokio::test]
+async fn our_answer_joins_a_thread_whose_record_is_a_contact_known_before() {
+    let bench = Bench::start().await;
+    let first = mail("a@x", 1, ANN, "a contact", &[]);
+    bench.mailbox("one", &[first]).await;
+    bench.drain().await;
+    let mut answer = mail("r@x", 3, "desk@us.example", "Re: a contact", &["b@x"]);
+    answer.raw = answer
+        .raw
+        .replace("To: desk@us.example", &format!("To: {ANN}"));
+    let second = mail("b@x", 2, ANN, "another contact", &[]);
+    bench.mailbox("two", &[second, answer]).await;
+    bench.drain().await;
+    assert_eq!(bench.row("r@x").await.outcome, Outcome::Delivered);
+    let state = bench.crm.state();
+    assert_eq!((state.contacts.len(), state.records.len()), (1, 0));
+    assert_eq!(state.timeline.len(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_in_the_batch_of_the_first_mail_leaves_the_thread_its_record() {
+    let bench = Bench::with(EngineOptions::default().with_deliver_batch(2)).await;
+    let mut mails = vec![mail("a@x", 1, ANN, "a case", &[])];
+    for n in 2..5 {
+        mails.push(mail(&format!("r{n}@x"), n, ANN, "Re: a case", &["a@x"]));
+    }
+    bench.mailbox("box", &mails).await;
+    bench.drain().await;
+    let state = bench.crm.state();
+    let records: BTreeSet<&str> = state
+        .timeline
+        .iter()
+        .map(|(_, id, _)| id.as_str())
+        .collect();
+    assert_eq!((state.timeline.len(), records.len()), (4, 1), "{records:?}");
+}
+
+#[tokio::test]
 async fn a_lost_answer_leaves_one_record_and_one_activity() {
     let bench = Bench::start().await;
     bench.crm.fault(Fault::LoseAnswer);
@@ -289,6 +349,29 @@ async fn later_mails_wait_for_the_item_and_follow_the_decision() {
     assert_eq!(state.records[0].1, RecordKind::Case);
     let order: Vec<&str> = state.timeline.iter().map(|(.., id)| id.as_str()).collect();
     assert_eq!(order, ["a@x", "b@x", "c@x"]);
+}
+
+#[tokio::test]
+async fn two_enquiries_of_a_new_sender_that_a_person_accepts_make_one_lead() {
+    let bench = Bench::start().await;
+    let mails = [
+        mail("a@x", 1, ANN, "hello", &[]),
+        mail("b@x", 2, ANN, "hello again", &[]),
+    ];
+    bench.mailbox("box", &mails).await;
+    bench.drain().await;
+    for item in open_reviews(&bench).await {
+        bench
+            .engine
+            .correct(&tenant(), item.id, item.version, Category::Lead)
+            .await
+            .unwrap();
+        bench.drain().await;
+    }
+    let state = bench.crm.state();
+    let kinds: Vec<&RecordKind> = state.records.iter().map(|(_, kind)| kind).collect();
+    assert_eq!(kinds, [&RecordKind::Lead]);
+    assert_eq!(state.timeline.len(), 2);
 }
 
 #[tokio::test]

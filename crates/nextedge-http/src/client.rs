@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use nextedge_core::failpoint::reached;
 use nextedge_core::{CallContext, Error, ErrorKind, Reach, Result, Retry, Secret, later};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
@@ -220,10 +221,13 @@ impl ApiClient {
         parts.stats.count(request.operation, call.cause);
         let record = OpenRecord::start(cx, request);
         let limit = parts.settings.attempt_timeout.min(cx.remaining());
+        reached("call.before");
         let exchange = parts.transport.exchange(request, url, credential);
         let outcome = within(cx, limit, exchange)
             .await
             .unwrap_or_else(|| Err(late(limit)));
+        reached("call.after");
+        reached(request.operation);
         let outcome = self.classify(cx, request, outcome);
         match &outcome {
             Ok(response) => record.answered(response),

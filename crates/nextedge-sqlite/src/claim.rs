@@ -360,6 +360,10 @@ fn take_lane(tx: &Tx<'_>, key: &LaneKey, room: Room, taken: &mut Taken) -> Resul
         let Some(unknown) = unknown_parties(tx, key, parties.as_deref())? else {
             return Ok(More::Yes);
         };
+        let is_unknown: bool = row.col(6)?;
+        if !is_unknown && awaits_party(tx, key, parties.as_deref(), &unknown)? {
+            return Ok(More::Yes);
+        }
         if taken.push(taken_item(row)?, row.count(7)?, room) == More::No {
             return Ok(More::No);
         }
@@ -395,4 +399,34 @@ fn unknown_parties(
         }
     }
     Ok(Some(unknown))
+}
+
+/// Whether the head of another lane may have made a record of this sender, or of a company without a
+/// known one, in an attempt of unknown outcome.
+fn awaits_party(
+    tx: &Tx<'_>,
+    key: &LaneKey,
+    parties: Option<&str>,
+    unknown: &[String],
+) -> Result<bool> {
+    let concerns = |party: &&str| party.starts_with("a:") || unknown.iter().any(|own| own == party);
+    for party in parties.unwrap_or_default().lines().filter(concerns) {
+        let found: Option<bool> = one(
+            tx.db,
+            "SELECT EXISTS (SELECT 1 FROM item i
+                 WHERE i.tenant = ?1 AND i.connection = ?2
+                   AND i.kind = 2 AND i.unknown = 1 AND i.state = 1 AND i.lane <> ?3
+                   AND instr(char(10) || i.parties || char(10), char(10) || ?4 || char(10)) > 0
+                   AND NOT EXISTS (SELECT 1 FROM item e
+                       WHERE e.tenant = i.tenant AND e.kind = 2 AND e.connection = i.connection
+                         AND e.lane = i.lane
+                         AND (e.received_at, e.uid) < (i.received_at, i.uid)))",
+            params![key.tenant, key.connection, key.lane, party],
+            |row| row.col(0),
+        )?;
+        if found == Some(true) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -1,9 +1,12 @@
 //! Running claims: their rows, and what becomes of their items when they end.
 
 use nextedge_core::store::{AfterDead, CLAIM_MEMORY, JobKind, Scope};
-use nextedge_core::{ConnectionId, DeadReason, LeaseToken, MessageUid, Outcome, Result, Timestamp};
+use nextedge_core::{
+    CallRecord, ConnectionId, DeadReason, LeaseToken, MessageUid, Outcome, Result, Timestamp,
+};
 use rusqlite::{Connection, Row, params};
 
+use crate::audit;
 use crate::db::{Columns, IdBytes, all, exec, micros, moment, one};
 use crate::delivery;
 use crate::error::stored;
@@ -58,6 +61,10 @@ impl ClaimItems {
         if let Some(item) = items.find(|c| c[..16] == *message.key()) {
             item[16] = COMMITTED;
         }
+    }
+
+    fn least(&self) -> Option<&[u8]> {
+        self.0.chunks_exact(ITEM).map(|c| &c[..16]).min()
     }
 
     fn open(&self) -> Result<Vec<MessageUid>> {
@@ -232,7 +239,7 @@ pub(crate) fn end_overdue(tx: &mut Tx<'_>, scope: &Scope) -> Result<()> {
             None => return Ok(()),
         },
     };
-    let overdue = all(
+    let mut overdue = all(
         tx.db,
         &format!(
             "SELECT {CLAIM_COLUMNS} FROM claim
@@ -241,6 +248,7 @@ pub(crate) fn end_overdue(tx: &mut Tx<'_>, scope: &Scope) -> Result<()> {
         params![tx.now_micros(), only],
         claim_row,
     )?;
+    overdue.sort_by(in_order);
     for claim in overdue {
         end_lost(tx, &claim, claim.until)?;
     }
@@ -255,12 +263,13 @@ pub(crate) fn end_overdue(tx: &mut Tx<'_>, scope: &Scope) -> Result<()> {
 
 /// Ends every claim and frees every mailbox: their process is gone.
 pub(crate) fn end_all(tx: &mut Tx<'_>) -> Result<()> {
-    let claims = all(
+    let mut claims = all(
         tx.db,
         &format!("SELECT {CLAIM_COLUMNS} FROM claim WHERE ended_at IS NULL"),
         [],
         claim_row,
     )?;
+    claims.sort_by(in_order);
     for claim in claims {
         end_lost(tx, &claim, tx.now)?;
     }
@@ -283,14 +292,26 @@ pub(crate) fn release(tx: &mut Tx<'_>, tenant: i64, lease: LeaseToken) -> Result
     end(tx, &claim, tx.now)
 }
 
+/// An order that does not hang on random tokens.
+fn in_order(one: &ClaimRow, other: &ClaimRow) -> std::cmp::Ordering {
+    let items = one.items.least().cmp(&other.items.least());
+    items.then_with(|| one.connection.cmp(&other.connection))
+}
+
 fn end_lost(tx: &mut Tx<'_>, claim: &ClaimRow, at: Timestamp) -> Result<()> {
-    for message in claim.items.open()? {
+    let open = claim.items.open()?;
+    for message in open.iter().copied() {
         match claim.kind {
             // A repeated read does no harm.
             JobKind::Fetch => {}
             JobKind::Process => lose_process(tx, claim, message)?,
             JobKind::Deliver => lose_delivery(tx, claim, message)?,
         }
+    }
+    if claim.kind == JobKind::Deliver && !open.is_empty() {
+        let connection = ConnectionId::new(&claim.connection)?;
+        let calls = vec![CallRecord::interrupted(at, open)];
+        audit::append(tx, claim.tenant, &connection, calls)?;
     }
     end(tx, claim, at)
 }

@@ -48,7 +48,7 @@ fn common(db: &Connection, options: &SqliteOptions, cache_kib: u32) -> Result<()
 
 fn prepare_writer(mut db: Connection, options: &SqliteOptions) -> Result<Connection> {
     common(&db, options, options.cache_kib)?;
-    refuse_other_files(&db)?;
+    take_file(&db)?;
     db.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
     // What a savepoint may undo stays in memory: it is bounded by the requests of one group.
@@ -64,14 +64,19 @@ fn prepare_writer(mut db: Connection, options: &SqliteOptions) -> Result<Connect
     Ok(db)
 }
 
-/// Refuses a file that another program made, before anything is written to it.
-fn refuse_other_files(db: &Connection) -> Result<()> {
+/// Marks a new file as ours before it gets its first table, so that it is known again if this process
+/// ends while the schema is made; refuses a file that another program made, and leaves it alone.
+fn take_file(db: &Connection) -> Result<()> {
     let tables: Option<i64> = one(db, "SELECT count(*) FROM sqlite_schema", [], |row| {
         row.col(0)
     })?;
     let ours: Option<i64> = one(db, "PRAGMA application_id", [], |row| row.col(0))?;
-    if tables == Some(0) || ours == Some(APPLICATION_ID) {
+    if ours == Some(APPLICATION_ID) {
         return Ok(());
+    }
+    if tables == Some(0) {
+        let mark = db.pragma_update(None, "application_id", APPLICATION_ID);
+        return mark.map_err(sql);
     }
     Err(
         Error::new(ErrorKind::Config, "the file is another program's database")
@@ -131,4 +136,23 @@ fn newer(present: i64, known: i64) -> Error {
     .with_context("schema", present)
     .with_context("known", known)
     .with_action("update this program; the file was not changed")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_file_whose_schema_was_never_finished_is_ours() {
+        let db = Connection::open_in_memory().unwrap();
+        take_file(&db).unwrap();
+        // how far a process came that was killed at its first start
+        db.execute_batch("CREATE TABLE refinery_schema_history (version INTEGER)")
+            .unwrap();
+        assert!(take_file(&db).is_ok());
+        let other = Connection::open_in_memory().unwrap();
+        other.execute_batch("CREATE TABLE theirs (a)").unwrap();
+        assert_eq!(take_file(&other).unwrap_err().kind(), ErrorKind::Config);
+    }
 }

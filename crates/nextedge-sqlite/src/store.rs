@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use nextedge_core::failpoint::reached;
 use nextedge_core::{Clock, Result, Timestamp};
 use rusqlite::Connection;
 
@@ -44,7 +45,9 @@ impl SqliteStore {
         let path = lock::resolved(path.as_ref())?;
         let lock = StoreLock::take(&path)?;
         let db = open::writer(&path, &options)?;
+        reached("sqlite.before_recovery");
         recover(&db, &options)?;
+        reached("sqlite.recovered");
         let readers = Arc::new(Readers::open(&path, &options)?);
         Self::start(db, Some(lock), Some(readers), options)
     }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nextedge_core::failpoint::reached;
 use nextedge_core::{Clock, Error, ErrorKind, Result};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -201,8 +202,12 @@ impl Group {
         }
         let end = match broken {
             Some(error) => Err(error),
-            None => self.db.execute_batch("COMMIT").map_err(sql),
+            None => {
+                reached("sqlite.before_commit");
+                self.db.execute_batch("COMMIT").map_err(sql)
+            }
         };
+        reached("sqlite.committed");
         self.settle(end, before, ran, fresh);
     }
 

@@ -36,6 +36,37 @@ pub struct CallRecord {
     pub response: serde_json::Value,
 }
 
+impl CallRecord {
+    /// The operation of [`interrupted`](Self::interrupted) records.
+    pub const INTERRUPTED: &'static str = "attempt.interrupted";
+
+    /// Says that an attempt at these messages ended without telling which calls it had made.
+    ///
+    /// It is no call: it stands for those that nobody can name any more.
+    pub fn interrupted(at: Timestamp, mut messages: Vec<MessageUid>) -> Self {
+        messages.sort_unstable();
+        let note = "its worker ended before it told its calls; they may have changed something";
+        Self {
+            at,
+            operation: Self::INTERRUPTED.to_owned(),
+            verb: String::new(),
+            path: String::new(),
+            status: None,
+            duration: Duration::ZERO,
+            writes: true,
+            messages,
+            records: Vec::new(),
+            request: serde_json::Value::Null,
+            response: serde_json::json!({ "note": note }),
+        }
+    }
+
+    /// Tells whether this stands for calls that nobody can name any more.
+    pub fn is_interrupted(&self) -> bool {
+        self.operation == Self::INTERRUPTED
+    }
+}
+
 /// A [`CallRecord`] as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRow {

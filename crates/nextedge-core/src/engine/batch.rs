@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::mail::on_reading_thread;
-use crate::policy::Policy;
+use crate::policy::{Policy, SecondThread};
 use crate::sink::{
     ActivityWrite, AttachmentWrite, CrmSink, Delivery, FindRequest, Found, FoundContact,
     FoundParty, PartyQuery, RecordState,
@@ -157,11 +157,11 @@ impl<'a> Batch<'a> {
                 .found
                 .iter()
                 .filter(|(k, id)| *k == key && *id != entry.plan.thread);
-            let record = threads
+            // the record tells: a thread whose lead a person approved has no category of its own
+            let mut records = threads
                 .filter_map(|(_, id)| found.threads.iter().find(|thread| thread.id == *id))
-                .filter(|thread| thread.category == Some(Category::Lead))
-                .find_map(|thread| thread.record(&cx.connection().id));
-            if let Some(record) = record.filter(|record| record.kind != RecordKind::Contact) {
+                .filter_map(|thread| thread.record(&cx.connection().id));
+            if let Some(record) = records.find(|record| record.kind == RecordKind::Lead) {
                 request.records.push(record.clone());
                 siblings.insert(entry.plan.sender.address.clone(), record.clone());
             }
@@ -176,6 +176,10 @@ impl<'a> Batch<'a> {
         for mut entry in self.entries {
             let lane = entry.item.lane.clone();
             if stopped.as_ref() == Some(&lane) {
+                continue;
+            }
+            if entry.awaits_lead(found, &ready) {
+                stopped = Some(lane);
                 continue;
             }
             match entry.delivery(found, &ready) {
@@ -217,6 +221,21 @@ pub(super) enum Stop {
 impl Entry<'_> {
     fn is_new_lead(&self) -> bool {
         self.record.is_none() && self.plan.category == Category::Lead
+    }
+
+    /// Whether this batch makes the lead that this enquiry joins: it goes back and is claimed again,
+    /// when that lead is known.
+    fn awaits_lead(&self, found: &FoundBatch, ready: &Ready<'_>) -> bool {
+        let sender = &self.plan.sender.address;
+        let makes_lead = |other: &Entry<'_>| {
+            other.is_new_lead()
+                && other.item.lane != self.item.lane
+                && other.plan.sender.address == *sender
+        };
+        self.is_new_lead()
+            && found.policy.threads.second_thread == SecondThread::Activity
+            && !found.siblings.contains_key(sender)
+            && ready.entries.iter().any(makes_lead)
     }
 
     fn known(&self, wanted: &PartyKey) -> bool {
@@ -293,7 +312,7 @@ impl Entry<'_> {
             let place = found.records.iter().position(|known| known == record)?;
             found.found.records.get(place)
         });
-        let record_key = format!("nr-{}", self.plan.message);
+        let record_key = self.record_key();
         let known = self.known_party(party.and_then(|place| found.found.parties.get(*place)));
         let state = state.unwrap_or(&RecordState::Open);
         let resolved = resolve(
@@ -337,6 +356,18 @@ impl Entry<'_> {
         })
     }
 
+    /// Our key for a record that this delivery creates.
+    ///
+    /// The first record of a thread has the thread's key, so that an earlier mail that arrives while
+    /// nobody knows what an attempt at a later one made meets the record of that attempt. A record that
+    /// takes the place of another has a key of its own.
+    fn record_key(&self) -> String {
+        match self.record {
+            None => format!("nr-{}", self.plan.thread),
+            Some(_) => format!("nr-{}", self.plan.message),
+        }
+    }
+
     fn stopped(&self, deps: &Deps, stop: Stop) -> Unit {
         let end = match stop {
             Stop::Review(reason) => {
@@ -347,7 +378,7 @@ impl Entry<'_> {
                 after: self.after(),
             },
         };
-        self.unit(Vec::new(), end)
+        self.unit(Vec::new(), end, None)
     }
 }
 

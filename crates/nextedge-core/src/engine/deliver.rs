@@ -8,11 +8,13 @@ use super::ending::outcome;
 use crate::context::CallContext;
 use crate::domain::ConnectionId;
 use crate::error::{Error, ErrorKind, Reach, Result};
+use crate::failpoint::reached;
 use crate::sink::{CrmSink, Delivery, ItemEnd, ItemOutcome};
 use crate::store::{Claim, JobKind, Unit};
 
 /// Writes a claimed batch to its CRM; every answered effect is committed, whatever else happened.
 pub(crate) async fn deliver(deps: &Deps, claim: &Claim) -> Result<()> {
+    reached("deliver.claimed");
     let started = deps.clock.now();
     let connection_id = claim.connection.as_ref().ok_or_else(no_connection)?;
     let connection = deps.connection(&claim.tenant, connection_id).await?;
@@ -31,11 +33,13 @@ pub(crate) async fn deliver(deps: &Deps, claim: &Claim) -> Result<()> {
         Ok(found) => found,
         Err(error) => return pause(deps, claim, &cx, connection_id, &error).await,
     };
+    reached("deliver.found");
     let ready = batch.resolve(deps, &found);
     let answers = match write(deps, &*sink, &cx, &ready.deliveries).await {
         Ok(answers) => answers,
         Err(error) => return pause(deps, claim, &cx, connection_id, &error).await,
     };
+    reached("deliver.written");
     let settle = deps.options.settle.unwrap_or(sink.capabilities().settle);
     let mut units = vec![Unit::Calls(cx.take_calls())];
     units.extend(ready.reviews);
@@ -47,8 +51,11 @@ pub(crate) async fn deliver(deps: &Deps, claim: &Claim) -> Result<()> {
         }
         units.extend(outcome(deps, claim, settle, entry, delivery, answer));
     }
+    reached("deliver.before_commit");
     deps.commit_all(claim, JobKind::Deliver, units, started)
-        .await
+        .await?;
+    reached("deliver.committed");
+    Ok(())
 }
 
 /// Sends the batch and checks the connector's answer against its contract.

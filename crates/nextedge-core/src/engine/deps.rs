@@ -17,6 +17,7 @@ use crate::clock::{Clock, Timestamp, later};
 use crate::context::{CallContext, Connection};
 use crate::domain::{ConnectionId, OutcomeKind, TenantId};
 use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::failpoint::reached;
 use crate::sink::CrmSink;
 use crate::source::MailSource;
 use crate::stage::token::TokenKey;
@@ -112,6 +113,7 @@ impl Deps {
             error: error.report(),
         };
         self.store.set_gate(tenant, gate).await?;
+        reached("gate.closed");
         self.events.emit(EngineEvent::GateClosed {
             tenant: tenant.clone(),
             connection: connection.clone(),

@@ -8,9 +8,11 @@ use super::deps::Deps;
 use super::fetch::{failed, next_attempt};
 use super::unit::delivery_item;
 use crate::clock::later;
-use crate::domain::{Effect, EffectVerb, Guarantee, PartyKey, RecordKind, ReviewReason, Slot};
+use crate::domain::{
+    Effect, EffectVerb, Guarantee, PartyKey, RecordKind, RecordRef, ReviewReason, Slot,
+};
 use crate::error::{Error, ErrorKind, Reach};
-use crate::sink::{Delivery, ItemEnd, ItemOutcome, RecordWrite};
+use crate::sink::{Delivery, ItemEnd, ItemOutcome, PartyWrite, RecordWrite};
 use crate::store::{AfterDead, Claim, DeliveredEnd, DeliveredUnit, JobKind, KnownRecord, Unit};
 
 /// Turns a sink's answer into a unit; none if the item goes back unburnt.
@@ -60,7 +62,7 @@ pub(super) fn outcome(
         }
         ItemEnd::Failed(error) => failure(deps, claim, entry, &error),
     };
-    Some(entry.unit(effects, end))
+    Some(entry.unit(effects, end, Some(delivery)))
 }
 
 /// The record that a mail joined, where the sink had nothing to write to it.
@@ -108,7 +110,13 @@ impl Entry<'_> {
         }
     }
 
-    pub(super) fn unit(&self, effects: Vec<Effect>, end: DeliveredEnd) -> Unit {
+    /// The unit of an end; `sent` is none if nothing was sent.
+    pub(super) fn unit(
+        &self,
+        effects: Vec<Effect>,
+        end: DeliveredEnd,
+        sent: Option<&Delivery>,
+    ) -> Unit {
         let all: Vec<&Effect> = self.done.iter().chain(&effects).collect();
         let of = |slot: &Slot| {
             all.iter()
@@ -125,8 +133,12 @@ impl Entry<'_> {
             party: PartyKey::Company(address.domain().registrable()),
             record,
         });
-        let complete = matches!(end, DeliveredEnd::Done);
-        let contact_only = contact.filter(|r| complete && r.kind == RecordKind::Contact);
+        // an answer in the batch of its thread's first mail has the record of that mail
+        let sent = sent.filter(|_| matches!(end, DeliveredEnd::Done));
+        let contact_only = sent
+            .filter(|sent| sent.record == RecordWrite::ContactOnly)
+            .and_then(|sent| contact.or_else(|| known_contact(sent)))
+            .filter(|record| record.kind == RecordKind::Contact);
         Unit::Delivered(Box::new(DeliveredUnit {
             message: self.plan.message,
             thread: self.plan.thread,
@@ -135,5 +147,13 @@ impl Entry<'_> {
             effects,
             end,
         }))
+    }
+}
+
+/// The contact that the ledger or the CRM knew: nothing was written to it, so no effect tells of it.
+fn known_contact(sent: &Delivery) -> Option<RecordRef> {
+    match &sent.contact {
+        PartyWrite::Known { record, .. } => Some(record.clone()),
+        PartyWrite::Create { .. } => None,
     }
 }

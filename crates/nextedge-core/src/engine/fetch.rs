@@ -7,11 +7,13 @@ use super::event::EngineEvent;
 use crate::clock::Timestamp;
 use crate::domain::{DeadReason, MessageUid, ParkReason};
 use crate::error::{Error, ErrorKind, Reach, Result, Retry};
+use crate::failpoint::reached;
 use crate::source::{FetchItem, Fetched};
 use crate::store::{AfterDead, Claim, ClaimedItem, JobKind, Unit, Work};
 
 /// Reads the raw bytes of a claimed batch; one unreadable mail never holds another.
 pub(crate) async fn fetch(deps: &Deps, claim: &Claim) -> Result<()> {
+    reached("fetch.claimed");
     let started = deps.clock.now();
     let connection_id = claim.connection.as_ref().ok_or_else(no_connection)?;
     let connection = deps.connection(&claim.tenant, connection_id).await?;
@@ -39,7 +41,11 @@ pub(crate) async fn fetch(deps: &Deps, claim: &Claim) -> Result<()> {
     let units = items
         .filter_map(|(item, answer)| unit(deps, claim, item, answer))
         .collect();
-    deps.commit_all(claim, JobKind::Fetch, units, started).await
+    reached("fetch.before_commit");
+    deps.commit_all(claim, JobKind::Fetch, units, started)
+        .await?;
+    reached("fetch.committed");
+    Ok(())
 }
 
 fn fetch_item(item: &ClaimedItem) -> Option<FetchItem> {

@@ -5,6 +5,7 @@ use super::event::EngineEvent;
 use crate::clock::{Timestamp, later};
 use crate::context::CallContext;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::reached;
 use crate::source::{ChangesRequest, ListRequest, MailSource, Page, SourceCapabilities};
 use crate::store::{MailboxClaim, NextPage, PageCommit, Phase, SyncRun, SyncState};
 
@@ -13,6 +14,7 @@ use crate::store::{MailboxClaim, NextPage, PageCommit, Phase, SyncRun, SyncState
 /// The cursor becomes the new one only with the last page, in the transaction that records its
 /// stubs, so a crash repeats pages and never skips one.
 pub(crate) async fn ingest(deps: &Deps, claim: &MailboxClaim) -> Result<()> {
+    reached("ingest.claimed");
     let mut sync = claim.mailbox.sync.clone();
     loop {
         let read = match read_page(deps, claim, &mut sync).await {
@@ -28,6 +30,7 @@ pub(crate) async fn ingest(deps: &Deps, claim: &MailboxClaim) -> Result<()> {
             Err(error) => return fail_run(deps, claim, sync, error).await,
         };
         let ReadPage { page, capabilities } = read;
+        reached("ingest.page_read");
         let last = page.next.is_none();
         let faults = page.faults.len() as u64;
         let now = deps.clock.now();
@@ -49,6 +52,7 @@ pub(crate) async fn ingest(deps: &Deps, claim: &MailboxClaim) -> Result<()> {
             .store
             .commit_page(&claim.tenant, mailbox, claim.lease, commit)
             .await?;
+        reached("ingest.page_committed");
         sync.run.pages += 1;
         sync.run.listed += done.new + done.seen;
         sync.run.new += done.new;

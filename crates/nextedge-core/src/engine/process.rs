@@ -14,6 +14,7 @@ use crate::classify::{Classification, ClassifyRequest, Signals};
 use crate::context::{CallContext, Connection, ConnectionRole};
 use crate::domain::{ConnectionId, Direction, MessageUid, TenantId};
 use crate::error::{Error, Result};
+use crate::failpoint::reached;
 use crate::mail::Role;
 use crate::policy::{Assignment, Owner};
 use crate::stage::assign::{AssignInputs, needs_turn};
@@ -28,6 +29,7 @@ use crate::store::{Claim, ClaimedItem, Committed, JobKind, ProcessedOutcome, Uni
 /// An error or panic of one mail is that mail's retry or end; the rest of its lane waits, the rest of
 /// the batch goes on.
 pub(crate) async fn process(deps: &Deps, claim: &Claim) -> Result<()> {
+    reached("process.claimed");
     let started = deps.clock.now();
     let config = deps.tenants.load(&*deps.store, &claim.tenant).await?;
     let mails = read_batch(deps, claim, &config).await?;
@@ -37,7 +39,9 @@ pub(crate) async fn process(deps: &Deps, claim: &Claim) -> Result<()> {
     for _ in 0..MAX_ROUNDS {
         let decided = run.decide_all(&open).await?;
         let units = decided.iter().map(|(_, unit)| unit.clone()).collect();
+        reached("process.before_commit");
         let answers = deps.store.commit(&claim.tenant, claim.lease, units).await?;
+        reached("process.committed");
         let (mut stale, mut planned) = (Vec::new(), 0);
         for ((mail, unit), answer) in decided.into_iter().zip(answers) {
             match answer? {

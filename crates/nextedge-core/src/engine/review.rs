@@ -9,6 +9,7 @@ use crate::domain::{
     Category, MessageUid, Plan, ReviewDecision, ReviewId, ReviewItem, ReviewState, TenantId,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::reached;
 use crate::stage::assign::AssignInputs;
 use crate::stage::decide::{DecideInput, Intent, ThreadState, decide};
 use crate::store::ThreadChange;
@@ -92,11 +93,13 @@ impl Engine {
         version: u64,
         decision: ReviewDecision,
     ) -> Result<ReviewItem> {
+        reached("review.before_decide");
         let item = self
             .deps
             .store
             .decide(tenant, item, version, decision)
             .await?;
+        reached("review.decided");
         self.deps.wake();
         Ok(item)
     }

@@ -11,6 +11,7 @@ use super::fill::Backlog;
 use super::{deliver, fetch, fill, ingest, process};
 use crate::clock::later;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::reached;
 use crate::store::{Claim, ClaimRequest, JobKind};
 
 /// What one worker does, over and over.
@@ -180,7 +181,9 @@ async fn hold(deps: &Deps, claim: &Claim, work: impl Future<Output = Result<()>>
         result = panic_safe("engine", work) => result,
         error = renew(deps, claim) => Err(error),
     };
+    reached("work.before_release");
     deps.store.release(&claim.tenant, claim.lease).await?;
+    reached("work.released");
     if result.is_ok() {
         deps.wake();
     }
@@ -197,6 +200,7 @@ async fn renew(deps: &Deps, claim: &Claim) -> Error {
         {
             return error;
         }
+        reached("work.lease_extended");
     }
 }
 

@@ -1,13 +1,15 @@
 //! Taking work, and what becomes of it when a claim ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::lanes::{Candidate, Group, Lane, parties_of};
+use super::lanes::{Candidate, Group, Lane, Unsettled, parties_of};
 use super::state::{
     ClaimRow, DeliveryState, Intake, ItemEnd, Job, State, TenantState, delivery_lane,
 };
 use crate::clock::{Timestamp, later};
-use crate::domain::{ConnectionId, DeadReason, LeaseToken, MessageUid, PartyKey, TenantId};
+use crate::domain::{
+    CallRecord, ConnectionId, DeadReason, LeaseToken, MessageUid, PartyKey, TenantId,
+};
 use crate::error::Result;
 use crate::store::{
     AfterDead, CLAIM_MEMORY, Claim, ClaimRequest, ClaimedItem, JobKind, KnownRecord, Scope, Work,
@@ -18,6 +20,26 @@ use crate::store::{
 struct Taken {
     items: Vec<(String, Candidate)>,
     parties: BTreeSet<PartyKey>,
+    /// Parties that other claims may be creating.
+    reserved: BTreeSet<PartyKey>,
+    /// Parties that attempts of unknown outcome may have made.
+    unsettled: Unsettled,
+}
+
+impl Taken {
+    /// Takes nothing yet, and nothing that waits for these.
+    fn besides(reserved: BTreeSet<PartyKey>, unsettled: Unsettled) -> Self {
+        Self {
+            reserved,
+            unsettled,
+            ..Self::default()
+        }
+    }
+
+    fn is_free(&self, lane: &str, item: &Candidate) -> bool {
+        let mut parties = item.unknown_parties.iter();
+        !parties.any(|party| self.reserved.contains(party)) && !self.unsettled.holds(lane, item)
+    }
 }
 
 impl State {
@@ -61,24 +83,25 @@ impl TenantState {
                 continue;
             }
             let reserved = group.connection.as_ref().map(|c| self.reserved(c));
-            let reserved = reserved.unwrap_or_default();
+            let taken = Taken::besides(reserved.unwrap_or_default(), Unsettled::of(&group.lanes));
             group.lanes.retain(|lane| {
-                lane.due <= now && lane.items.first().is_some_and(|i| is_free(i, &reserved))
+                let mut head = lane.items.first().into_iter();
+                lane.due <= now && head.any(|item| taken.is_free(&lane.name, item))
             });
             group.lanes.sort_by_key(Lane::head_order);
             let order = group.lanes.first().and_then(Lane::head_order);
             let order = order.map(|head| (head, group.connection.clone()));
             if order.is_some() && best.as_ref().is_none_or(|(o, _, _)| order < *o) {
-                best = Some((order, group, reserved));
+                best = Some((order, group, taken));
             }
         }
-        let Some((_, mut group, reserved)) = best else {
+        let Some((_, mut group, taken)) = best else {
             return Ok(None);
         };
         let probe = group.gate.is_some();
         let max_items = if probe { 1 } else { request.max_items };
         let lanes = std::mem::take(&mut group.lanes);
-        let taken = take(lanes, max_items, request.max_bytes, &reserved);
+        let taken = take(taken, lanes, max_items, request.max_bytes);
         if taken.items.is_empty() {
             return Ok(None);
         }
@@ -198,13 +221,7 @@ impl TenantState {
 
     /// Ends the claims whose lease ran out, and forgets what no longer matters.
     pub(super) fn end_overdue(&mut self, now: Timestamp) {
-        let overdue: BTreeMap<LeaseToken, Timestamp> = self
-            .claims
-            .iter()
-            .filter(|(_, claim)| claim.until <= now)
-            .map(|(token, claim)| (*token, claim.until))
-            .collect();
-        for (token, until) in overdue {
+        for (token, until) in self.claims_by_items(|claim| claim.until <= now) {
             self.end_lost(token, until);
         }
         self.delays.retain(|_, until| *until > now);
@@ -214,11 +231,18 @@ impl TenantState {
 
     /// Ends every claim and frees every mailbox as if the process had died.
     pub(super) fn end_all(&mut self, now: Timestamp) {
-        let tokens: Vec<LeaseToken> = self.claims.keys().copied().collect();
-        for token in tokens {
+        for (token, _) in self.claims_by_items(|_| true) {
             self.end_lost(token, now);
         }
         self.mailboxes.values_mut().for_each(|row| row.lease = None);
+    }
+
+    /// Lists claims with their ends, in an order that does not hang on their random tokens.
+    fn claims_by_items(&self, wanted: impl Fn(&ClaimRow) -> bool) -> Vec<(LeaseToken, Timestamp)> {
+        let mut claims: Vec<_> = self.claims.iter().filter(|(_, row)| wanted(row)).collect();
+        claims.sort_by_key(|(_, row)| (row.items.keys().next(), &row.connection));
+        let ends = claims.into_iter().map(|(token, row)| (*token, row.until));
+        ends.collect()
     }
 
     /// Ends a claim by its own worker: items without an outcome lose their start.
@@ -238,7 +262,8 @@ impl TenantState {
             return;
         };
         let open = claim.items.iter().filter(|(_, end)| **end == ItemEnd::Open);
-        for (message, _) in open {
+        let open: Vec<MessageUid> = open.map(|(message, _)| *message).collect();
+        for message in &open {
             match (claim.kind, &claim.connection) {
                 // a repeated read does no harm
                 (JobKind::Fetch, _) => {}
@@ -249,6 +274,11 @@ impl TenantState {
                 (JobKind::Deliver, None) => {}
             }
             self.touch(*message);
+        }
+        if let (JobKind::Deliver, Some(connection), false) =
+            (claim.kind, &claim.connection, open.is_empty())
+        {
+            self.append_calls(connection, vec![CallRecord::interrupted(at, open)]);
         }
         self.ended.insert(token, (claim.connection, at));
     }
@@ -321,24 +351,13 @@ fn crashed(job: &mut Job) -> bool {
     job.crashes >= MAX_CRASHES
 }
 
-fn is_free(item: &Candidate, reserved: &BTreeSet<PartyKey>) -> bool {
-    let mut parties = item.unknown_parties.iter();
-    !parties.any(|party| reserved.contains(party))
-}
-
 /// Takes from sorted lanes; a lane's rest waits behind an item that must wait.
-fn take(
-    lanes: Vec<Lane>,
-    max_items: usize,
-    max_bytes: u64,
-    reserved: &BTreeSet<PartyKey>,
-) -> Taken {
-    let mut taken = Taken::default();
+fn take(mut taken: Taken, lanes: Vec<Lane>, max_items: usize, max_bytes: u64) -> Taken {
     let mut bytes = 0_u64;
     for lane in lanes {
         for item in lane.items {
             let first = taken.items.is_empty();
-            if !is_free(&item, reserved) || (item.alone && !first) {
+            if !taken.is_free(&lane.name, &item) || (item.alone && !first) {
                 break;
             }
             bytes = bytes.saturating_add(item.bytes);

@@ -35,6 +35,10 @@ pub(super) struct Candidate {
     pub(super) received_at: Timestamp,
     pub(super) bytes: u64,
     pub(super) alone: bool,
+    /// An earlier attempt has no known outcome.
+    pub(super) unknown: bool,
+    /// Parties that it needs.
+    pub(super) parties: Vec<PartyKey>,
     /// Parties that it needs and whose record is not known.
     pub(super) unknown_parties: Vec<PartyKey>,
 }
@@ -53,6 +57,35 @@ impl Lane {
     pub(super) fn head_order(&self) -> Option<(bool, Timestamp, MessageUid)> {
         let head = self.items.first()?;
         Some((head.backfill, head.received_at, head.message))
+    }
+}
+
+/// What the heads of delivery lanes may have made in attempts of unknown outcome: lane and party.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled(Vec<(String, PartyKey)>);
+
+impl Unsettled {
+    pub(super) fn of(lanes: &[Lane]) -> Self {
+        let heads = lanes.iter().filter_map(|lane| {
+            let head = lane.items.first()?;
+            head.unknown.then_some((lane, head))
+        });
+        let parties = heads.flat_map(|(lane, head)| {
+            let parties = head.parties.iter();
+            parties.map(|party| (lane.name.clone(), party.clone()))
+        });
+        Self(parties.collect())
+    }
+
+    /// Whether an item waits for another lane: for its sender, or for a company without a record.
+    /// Items that are themselves of unknown outcome wait for nobody.
+    pub(super) fn holds(&self, lane: &str, item: &Candidate) -> bool {
+        let concerns = |party: &PartyKey| match party {
+            PartyKey::Address(_) => item.parties.contains(party),
+            PartyKey::Company(_) => item.unknown_parties.contains(party),
+        };
+        let mut others = self.0.iter().filter(|(other, _)| other != lane);
+        !item.unknown && others.any(|(_, party)| concerns(party))
     }
 }
 
@@ -196,7 +229,8 @@ impl TenantState {
             DeliveryState::Pending => {
                 let bytes = row.raw.as_ref().map_or(0, |raw| raw.len() as u64);
                 let mut candidate = candidate(uid, row, &delivery.job, bytes);
-                candidate.unknown_parties = parties_of(&delivery.plan);
+                candidate.parties = parties_of(&delivery.plan);
+                candidate.unknown_parties = candidate.parties.clone();
                 candidate
                     .unknown_parties
                     .retain(|party| self.party(party, connection).is_none());
@@ -264,6 +298,8 @@ fn candidate(message: MessageUid, row: &MessageRow, job: &Job, bytes: u64) -> Ca
         received_at: row.received_at,
         bytes,
         alone: job.alone,
+        unknown: job.unknown,
+        parties: Vec::new(),
         unknown_parties: Vec::new(),
     }
 }

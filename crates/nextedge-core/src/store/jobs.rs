@@ -33,7 +33,8 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     /// `settle` of the claim that started it has passed since that start. Ending again while it is
     /// flagged alone counts a crash; the third makes it dead (`crash`), holding its delivery lane if
     /// its thread has no record in that sink. A committed outcome takes the flag and the count away;
-    /// crashes burn no attempt.
+    /// crashes burn no attempt. The end of a `Deliver` lease with such items appends one
+    /// [`CallRecord::interrupted`] that names them.
     ///
     /// - `Fetch`: stubs of one mailbox whose delay has passed, live ones first, in received order;
     ///   the mailbox is not paused, its source connection usable. They hold no lane.
@@ -45,7 +46,10 @@ pub trait JobStore: fmt::Debug + Send + Sync + 'static {
     ///   dead with [`AfterDead::HoldLane`] stops its lane. Parties without a known record (the
     ///   sender's address, and its company's domain if the plan has a company) are reserved for the
     ///   claim; an item that needs a party reserved by another claim waits, and so does the rest of
-    ///   its lane. Items of one claim may share a party.
+    ///   its lane. Items of one claim may share a party. A delivery also waits while the head of another
+    ///   lane of this sink has the same sender, or the same company without a known record, and an
+    ///   earlier start of unknown outcome: what that start made is not known yet. Items that have such
+    ///   a start themselves do not wait for it.
     ///
     /// At most [`ClaimRequest::max_in_flight`] claims of this kind run at a time for one (tenant,
     /// connection), or one tenant for `Process`.

@@ -198,9 +198,8 @@ impl CrmSink for Crm {
                 });
                 continue;
             }
-            let effects = state.apply(item, &made);
-            let target = effects.iter().find(|effect| effect.slot == Slot::Record);
-            made.push(target.map(|effect| effect.record.clone()));
+            let (effects, target) = state.apply(item, &made);
+            made.push(Some(target));
             if matches!(fault, Some(Fault::LoseAnswer)) {
                 stopped = Some(item.thread);
                 let error = Error::new(ErrorKind::Timeout, "no answer");
@@ -220,7 +219,8 @@ impl CrmSink for Crm {
 }
 
 impl State {
-    fn apply(&mut self, item: &Delivery, made: &[Option<RecordRef>]) -> Vec<Effect> {
+    /// Returns the effects, and the record that the mail is on.
+    fn apply(&mut self, item: &Delivery, made: &[Option<RecordRef>]) -> (Vec<Effect>, RecordRef) {
         let mut effects = Vec::new();
         if let Some(PartyWrite::Create { key, .. }) = &item.company {
             let verb = ensure(
@@ -247,10 +247,8 @@ impl State {
                 effects.push(effect(Slot::Contact, contact.clone(), verb));
                 contact
             }
-            PartyWrite::Known { record, .. } => {
-                effects.push(effect(Slot::Contact, record.clone(), EffectVerb::Adopted));
-                record.clone()
-            }
+            // nothing is written to it
+            PartyWrite::Known { record, .. } => record.clone(),
         };
         let target = match &item.record {
             RecordWrite::ContactOnly => contact,
@@ -267,7 +265,9 @@ impl State {
                 record(draft.kind.clone(), key.clone())
             }
         };
-        if target.kind != RecordKind::Contact {
+        // the earlier item has told of its record itself
+        let is_earlier = matches!(item.record, RecordWrite::Earlier { .. });
+        if target.kind != RecordKind::Contact && !is_earlier {
             effects.push(effect(Slot::Record, target.clone(), EffectVerb::Created));
         }
         let exists = self.timeline.iter().any(|(key, ..)| *key == item.key);
@@ -287,7 +287,7 @@ impl State {
         }
         let activity = record(RecordKind::Activity, item.key.clone());
         effects.push(effect(Slot::Activity, activity, EffectVerb::Created));
-        effects
+        (effects, target)
     }
 }
 
