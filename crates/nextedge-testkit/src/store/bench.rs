@@ -1,7 +1,6 @@
-//! Moves mail through a store as the engine does, for tests that start in the middle.
+//! Moves mail through a store as the engine does, for checks that start in the middle.
 
-#![allow(dead_code)] // each test binary uses its part
-
+use std::sync::Arc;
 use std::time::Duration;
 
 use nextedge_core::source::Stub;
@@ -10,61 +9,70 @@ use nextedge_core::store::{
     ProcessedOutcome, Scope, Store, SyncState, ThreadChange, Unit, Work,
 };
 use nextedge_core::{
-    Clock, MailboxId, ManualClock, MessageUid, Outcome, Plan, Result, TenantId, ThreadId,
-    ThreadKey, Timestamp,
+    Clock, MailboxId, ManualClock, MessageUid, Outcome, ParkReason, Plan, Result, TenantId,
+    ThreadId, ThreadKey, Timestamp,
 };
 
-use crate::build::{
+use super::values::{
     SOURCE, connection_id, fingerprint, mailbox, mailbox_id, moment, plan, processed, provider_id,
-    raw, request, sink, source, stub, thread,
+    raw, request, sink, source, stub, tenant, thread, thread_id,
 };
+use super::{StoreHarness, Subject};
 
 /// A store, its clock, and the tenants `a` and `b` that use the same names.
-pub struct Bench<'a> {
-    pub store: &'a dyn Store,
-    pub clock: &'a ManualClock,
-    pub a: TenantId,
-    pub b: TenantId,
-    pub start: Timestamp,
+pub(crate) struct Bench {
+    subject: Box<dyn Subject>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) a: TenantId,
+    pub(crate) b: TenantId,
+    pub(crate) start: Timestamp,
 }
 
-impl<'a> Bench<'a> {
-    /// Puts connections `src`, `crm` and mailbox `in` into both tenants.
-    pub async fn new(store: &'a dyn Store, clock: &'a ManualClock) -> Self {
-        let (a, b) = (crate::build::tenant("a"), crate::build::tenant("b"));
-        for tenant in [&a, &b] {
+impl Bench {
+    /// Puts connections `src`, `crm` and mailbox `in` into both tenants of a fresh store.
+    pub(crate) async fn fresh(harness: &dyn StoreHarness) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let bench = Self {
+            subject: harness.fresh(clock.clone()).await,
+            a: tenant("a"),
+            b: tenant("b"),
+            start: clock.now(),
+            clock,
+        };
+        for tenant in [&bench.a, &bench.b] {
+            let store = bench.store();
             store.put_connection(tenant, source("src")).await.unwrap();
             store.put_connection(tenant, sink("crm")).await.unwrap();
-            store
-                .put_mailbox(tenant, mailbox("in", "src"))
-                .await
-                .unwrap();
+            let mailbox = mailbox("in", "src");
+            store.put_mailbox(tenant, mailbox).await.unwrap();
         }
-        let start = clock.now();
-        Self {
-            store,
-            clock,
-            a,
-            b,
-            start,
-        }
+        bench
     }
 
-    pub fn at(&self, seconds: u64) -> Timestamp {
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.subject.store()
+    }
+
+    /// Loses the process and opens the store again.
+    pub(crate) async fn restart(&mut self) {
+        self.subject.restart().await;
+    }
+
+    pub(crate) fn at(&self, seconds: u64) -> Timestamp {
         moment(self.start, seconds)
     }
 
-    pub fn uid(&self, tenant: &TenantId, name: &str) -> MessageUid {
+    pub(crate) fn uid(&self, tenant: &TenantId, name: &str) -> MessageUid {
         MessageUid::of(tenant, &mailbox_id("in"), &provider_id(name))
     }
 
     /// Lists stubs in mailbox `in`, which is due again at once.
-    pub async fn list(&self, tenant: &TenantId, stubs: Vec<Stub>) {
+    pub(crate) async fn list(&self, tenant: &TenantId, stubs: Vec<Stub>) {
         let id = mailbox_id("in");
-        self.store.mark_dirty(tenant, &id).await.unwrap();
+        self.store().mark_dirty(tenant, &id).await.unwrap();
         let (scope, lease) = (Scope::Tenant(tenant.clone()), Duration::from_secs(60));
         let claim = self
-            .store
+            .store()
             .claim_mailbox(&scope, SOURCE, lease)
             .await
             .unwrap()
@@ -78,26 +86,26 @@ impl<'a> Bench<'a> {
             sync,
             next: NextPage::Free { due: None },
         };
-        self.store
+        self.store()
             .commit_page(tenant, &id, claim.lease, page)
             .await
             .unwrap();
     }
 
     /// Adds a mailbox to tenant `b` that is listed before it is processed.
-    pub async fn list_first(&self, name: &str) -> MailboxId {
+    pub(crate) async fn list_first(&self, name: &str) -> MailboxId {
         let mut first = mailbox(name, "src");
         first.list_first = true;
-        self.store.put_mailbox(&self.b, first).await.unwrap();
+        self.store().put_mailbox(&self.b, first).await.unwrap();
         mailbox_id(name)
     }
 
     /// Commits one page of a mailbox of tenant `b`.
-    pub async fn show(&self, id: &MailboxId, names: &[&str], sync: SyncState) {
-        self.store.mark_dirty(&self.b, id).await.unwrap();
+    pub(crate) async fn show(&self, id: &MailboxId, names: &[&str], sync: SyncState) {
+        self.store().mark_dirty(&self.b, id).await.unwrap();
         let (scope, lease) = (Scope::Tenant(self.b.clone()), Duration::from_secs(60));
         let lease = loop {
-            let claim = self.store.claim_mailbox(&scope, SOURCE, lease).await;
+            let claim = self.store().claim_mailbox(&scope, SOURCE, lease).await;
             let claim = claim.unwrap().unwrap();
             if claim.mailbox.id == *id {
                 break claim.lease;
@@ -109,12 +117,12 @@ impl<'a> Bench<'a> {
             .collect();
         let next = NextPage::Free { due: None };
         let page = PageCommit { stubs, sync, next };
-        let done = self.store.commit_page(&self.b, id, lease, page).await;
+        let done = self.store().commit_page(&self.b, id, lease, page).await;
         assert_eq!(done.unwrap().new, names.len() as u64);
     }
 
     /// The state of a mailbox whose listing came to its end.
-    pub fn listed(&self) -> SyncState {
+    pub(crate) fn listed(&self) -> SyncState {
         SyncState {
             complete_at: Some(self.at(0)),
             ..SyncState::default()
@@ -122,7 +130,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Lists one mail received `seconds` after the start and fetches everything that waits.
-    pub async fn arrive(
+    pub(crate) async fn arrive(
         &self,
         tenant: &TenantId,
         name: &str,
@@ -135,14 +143,14 @@ impl<'a> Bench<'a> {
         self.uid(tenant, name)
     }
 
-    pub async fn fetch(&self, tenant: &TenantId) {
+    pub(crate) async fn fetch(&self, tenant: &TenantId) {
         while let Some(claim) = self.claim(JobKind::Fetch, tenant).await {
             self.fetched(&claim).await;
         }
     }
 
     /// Ends a claim of stubs with their raw bytes.
-    pub async fn fetched(&self, claim: &Claim) {
+    pub(crate) async fn fetched(&self, claim: &Claim) {
         let units = claim.items.iter().map(|item| Unit::Fetched {
             message: item.message,
             raw: raw(item.message, 200),
@@ -153,38 +161,42 @@ impl<'a> Bench<'a> {
         self.release(claim).await;
     }
 
-    pub async fn claim(&self, kind: JobKind, tenant: &TenantId) -> Option<Claim> {
+    pub(crate) async fn claim(&self, kind: JobKind, tenant: &TenantId) -> Option<Claim> {
         let scope = Scope::Tenant(tenant.clone());
-        self.store.claim(&request(kind, scope)).await.unwrap()
+        self.store().claim(&request(kind, scope)).await.unwrap()
     }
 
-    pub async fn release(&self, claim: &Claim) {
-        self.store
+    pub(crate) async fn release(&self, claim: &Claim) {
+        self.store()
             .release(&claim.tenant, claim.lease)
             .await
             .unwrap();
     }
 
-    pub async fn try_commit(&self, claim: &Claim, units: Vec<Unit>) -> Vec<Result<Committed>> {
-        self.store
+    pub(crate) async fn try_commit(
+        &self,
+        claim: &Claim,
+        units: Vec<Unit>,
+    ) -> Vec<Result<Committed>> {
+        self.store()
             .commit(&claim.tenant, claim.lease, units)
             .await
             .unwrap()
     }
 
-    pub async fn commit(&self, claim: &Claim, units: Vec<Unit>) -> Vec<Committed> {
+    pub(crate) async fn commit(&self, claim: &Claim, units: Vec<Unit>) -> Vec<Committed> {
         let answers = self.try_commit(claim, units).await;
         answers.into_iter().map(|answer| answer.unwrap()).collect()
     }
 
-    pub async fn outcome(&self, tenant: &TenantId, message: MessageUid) -> Outcome {
-        let row = self.store.message(tenant, message).await.unwrap();
+    pub(crate) async fn outcome(&self, tenant: &TenantId, message: MessageUid) -> Outcome {
+        let row = self.store().message(tenant, message).await.unwrap();
         row.unwrap().outcome
     }
 
     /// Reads the present version of a thread and changes it.
-    pub async fn change(&self, tenant: &TenantId, id: ThreadId, key: &str) -> ThreadChange {
-        let present = self.store.thread(tenant, id).await.unwrap();
+    pub(crate) async fn change(&self, tenant: &TenantId, id: ThreadId, key: &str) -> ThreadChange {
+        let present = self.store().thread(tenant, id).await.unwrap();
         ThreadChange {
             absent: Vec::new(),
             seen: Vec::new(),
@@ -195,7 +207,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Claims everything that is ready and decides each mail as told; releases.
-    pub async fn process(
+    pub(crate) async fn process(
         &self,
         tenant: &TenantId,
         id: ThreadId,
@@ -216,7 +228,7 @@ impl<'a> Bench<'a> {
     }
 
     /// A mail that waits for delivery to `crm`.
-    pub async fn planned(
+    pub(crate) async fn planned(
         &self,
         tenant: &TenantId,
         name: &str,
@@ -233,7 +245,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Ends the deliveries of a claim.
-    pub async fn deliver(&self, claim: &Claim, end: impl Fn(MessageUid) -> DeliveredEnd) {
+    pub(crate) async fn deliver(&self, claim: &Claim, end: impl Fn(MessageUid) -> DeliveredEnd) {
         let units = claim
             .items
             .iter()
@@ -242,14 +254,14 @@ impl<'a> Bench<'a> {
     }
 }
 
-pub fn plan_of(work: &Work) -> &Plan {
+pub(crate) fn plan_of(work: &Work) -> &Plan {
     match work {
         Work::Deliver { plan, .. } => plan,
         Work::Fetch { .. } | Work::Process { .. } => panic!("not a delivery"),
     }
 }
 
-pub fn delivered(message: MessageUid, plan: &Plan, end: DeliveredEnd) -> Unit {
+pub(crate) fn delivered(message: MessageUid, plan: &Plan, end: DeliveredEnd) -> Unit {
     Unit::Delivered(Box::new(DeliveredUnit {
         message,
         thread: plan.thread,
@@ -260,12 +272,27 @@ pub fn delivered(message: MessageUid, plan: &Plan, end: DeliveredEnd) -> Unit {
     }))
 }
 
-pub fn messages(claim: Option<&Claim>) -> Vec<MessageUid> {
+pub(crate) fn messages(claim: Option<&Claim>) -> Vec<MessageUid> {
     let items = claim.into_iter().flat_map(|claim| &claim.items);
     items.map(|item| item.message).collect()
 }
 
 /// The names in `connection_id` form, for calls that need one.
-pub fn crm() -> nextedge_core::ConnectionId {
+pub(crate) fn crm() -> nextedge_core::ConnectionId {
     connection_id("crm")
+}
+
+/// A plan of thread `t` from a sender with a company.
+pub(crate) fn help(message: MessageUid, sink: &str) -> Plan {
+    plan(message, thread_id("t"), sink, "ada@acme.com")
+}
+
+pub(crate) fn parked(reason: ParkReason) -> Outcome {
+    Outcome::Parked { reason }
+}
+
+/// Decides that a mail is kept and not written.
+pub(crate) fn park(message: MessageUid, bench: &Bench) -> Unit {
+    let outcome = ProcessedOutcome::Park(ParkReason::NotRelevant);
+    Unit::Processed(Box::new(processed(message, None, outcome, bench.at(0))))
 }
