@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nextedge_core::source::Stub;
 use nextedge_core::store::{
-    Claim, Committed, DeliveredEnd, DeliveredUnit, JobKind, NextPage, PageCommit, Phase,
-    ProcessedOutcome, Scope, Store, SyncState, ThreadChange, Unit, Work,
+    Claim, ClaimRequest, Committed, DeliveredEnd, DeliveredUnit, JobKind, MailboxClaim, NextPage,
+    PageCommit, Phase, ProcessedOutcome, Scope, Store, SyncState, ThreadChange, Unit, Work,
 };
 use nextedge_core::{
     Clock, MailboxId, ManualClock, MessageUid, Outcome, ParkReason, Plan, Result, TenantId,
@@ -70,13 +70,7 @@ impl Bench {
     pub(crate) async fn list(&self, tenant: &TenantId, stubs: Vec<Stub>) {
         let id = mailbox_id("in");
         self.store().mark_dirty(tenant, &id).await.unwrap();
-        let (scope, lease) = (Scope::Tenant(tenant.clone()), Duration::from_secs(60));
-        let claim = self
-            .store()
-            .claim_mailbox(&scope, SOURCE, lease)
-            .await
-            .unwrap()
-            .unwrap();
+        let claim = self.claim_mailbox(tenant).await.unwrap();
         let sync = SyncState {
             phase: Phase::Live,
             ..SyncState::default()
@@ -103,21 +97,23 @@ impl Bench {
     /// Commits one page of a mailbox of tenant `b`.
     pub(crate) async fn show(&self, id: &MailboxId, names: &[&str], sync: SyncState) {
         self.store().mark_dirty(&self.b, id).await.unwrap();
-        let (scope, lease) = (Scope::Tenant(self.b.clone()), Duration::from_secs(60));
-        let lease = loop {
-            let claim = self.store().claim_mailbox(&scope, SOURCE, lease).await;
-            let claim = claim.unwrap().unwrap();
+        let mut claim = self.claim_mailbox(&self.b).await.unwrap();
+        for _ in 0..MOST_CLAIMS {
             if claim.mailbox.id == *id {
-                break claim.lease;
+                break;
             }
-        };
+            claim = self.claim_mailbox(&self.b).await.unwrap();
+        }
         let stubs = names
             .iter()
             .map(|name| stub(name, None, Some(self.at(0))))
             .collect();
         let next = NextPage::Free { due: None };
         let page = PageCommit { stubs, sync, next };
-        let done = self.store().commit_page(&self.b, id, lease, page).await;
+        let done = self
+            .store()
+            .commit_page(&self.b, id, claim.lease, page)
+            .await;
         assert_eq!(done.unwrap().new, names.len() as u64);
     }
 
@@ -144,9 +140,23 @@ impl Bench {
     }
 
     pub(crate) async fn fetch(&self, tenant: &TenantId) {
-        while let Some(claim) = self.claim(JobKind::Fetch, tenant).await {
+        for _ in 0..MOST_CLAIMS {
+            let Some(claim) = self.claim(JobKind::Fetch, tenant).await else {
+                return;
+            };
             self.fetched(&claim).await;
         }
+        panic!("work is handed out without end");
+    }
+
+    /// Claims until nothing is handed out.
+    pub(crate) async fn claims_of(&self, request: &ClaimRequest) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        while let Some(claim) = self.store().claim(request).await.unwrap() {
+            claims.push(claim);
+            assert!(claims.len() < MOST_CLAIMS, "work is handed out without end");
+        }
+        claims
     }
 
     /// Ends a claim of stubs with their raw bytes.
@@ -164,6 +174,13 @@ impl Bench {
     pub(crate) async fn claim(&self, kind: JobKind, tenant: &TenantId) -> Option<Claim> {
         let scope = Scope::Tenant(tenant.clone());
         self.store().claim(&request(kind, scope)).await.unwrap()
+    }
+
+    pub(crate) async fn claim_mailbox(&self, tenant: &TenantId) -> Option<MailboxClaim> {
+        let scope = Scope::Tenant(tenant.clone());
+        let lease = Duration::from_secs(60);
+        let claim = self.store().claim_mailbox(&scope, SOURCE, lease).await;
+        claim.unwrap()
     }
 
     pub(crate) async fn release(&self, claim: &Claim) {
@@ -296,3 +313,6 @@ pub(crate) fn park(message: MessageUid, bench: &Bench) -> Unit {
     let outcome = ProcessedOutcome::Park(ParkReason::NotRelevant);
     Unit::Processed(Box::new(processed(message, None, outcome, bench.at(0))))
 }
+
+/// More than any check leaves to claim.
+const MOST_CLAIMS: usize = 100;

@@ -18,8 +18,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
+pub mod broken;
 pub mod checks;
 mod harness;
+pub mod hopping;
 mod list;
 pub mod random;
 mod values;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use nextedge_core::store::{
     AfterDead, AuditQuery, Committed, DeliveredEnd, JobKind, Scope, Unit, Work,
 };
-use nextedge_core::{DeadReason, ErrorKind, Outcome, ParkReason, RecordKind, TenantId};
+use nextedge_core::{DeadReason, ErrorKind, MessageUid, Outcome, ParkReason, RecordKind, TenantId};
 
 use crate::store::StoreHarness;
-use crate::store::bench::{Bench, crm, delivered, messages, park, plan_of};
+use crate::store::bench::{Bench, crm, delivered, messages, park, parked, plan_of};
 use crate::store::values::{call, record, report, request, thread_id};
 
 /// A released item has neither an attempt more nor an unknown outcome.
@@ -261,6 +261,24 @@ pub async fn item_is_committed_once(harness: &dyn StoreHarness) {
         reason: ParkReason::NotRelevant,
     };
     assert_eq!(bench.outcome(&bench.a, uid).await, parked);
+}
+
+/// Of the units of one commit each is accepted or refused alone, and what is accepted stays.
+pub async fn units_stand_alone(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    let first = bench.arrive(&bench.a, "m1", "h1", 0).await;
+    let last = bench.arrive(&bench.a, "m2", "h2", 1).await;
+    let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
+    let stranger = MessageUid::derive(&[b"of no claim"]);
+    let units = [first, stranger, last].map(|uid| park(uid, &bench));
+    let answers = bench.try_commit(&claim, units.to_vec()).await;
+    assert_eq!(answers[0].as_ref().unwrap(), &Committed::Accepted);
+    assert_eq!(answers[1].as_ref().unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(answers[2].as_ref().unwrap(), &Committed::Accepted);
+    for uid in [first, last] {
+        let kept = parked(ParkReason::NotRelevant);
+        assert_eq!(bench.outcome(&bench.a, uid).await, kept);
+    }
 }
 
 fn seconds(count: u64) -> Duration {

@@ -1,5 +1,6 @@
 //! What a claim hands out, in which order and how much.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nextedge_core::ConnectionState;
@@ -149,6 +150,26 @@ pub async fn claims_are_bounded(harness: &dyn StoreHarness) {
     }
 }
 
+/// However many claims are made at once, each item is in one of them and a lane is in one of them.
+pub async fn lane_is_held_by_one_claim(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    let stubs = (0..12).map(|n| stub(&format!("m{n}"), Some(&format!("h{}", n % 4)), None));
+    bench.list(&bench.a, stubs.collect()).await;
+    bench.fetch(&bench.a).await;
+    let one = ClaimRequest {
+        max_items: 1,
+        max_in_flight: 100,
+        ..request(JobKind::Process, Scope::Tenant(bench.a.clone()))
+    };
+    let claims = (0..16).map(|_| bench.store().claim(&one));
+    let claims = futures::future::join_all(claims).await;
+    let claims: Vec<_> = claims.into_iter().filter_map(Result::unwrap).collect();
+    assert_eq!(claims.len(), 4, "one for each lane");
+    let lanes: BTreeSet<&str> = claims.iter().map(|c| c.items[0].lane.as_str()).collect();
+    assert_eq!(lanes.len(), 4);
+    assert!(bench.store().claim(&one).await.unwrap().is_none());
+}
+
 /// A retry delays the whole lane, counts an attempt and keeps its error and the order.
 pub async fn retry_moves_the_lane(harness: &dyn StoreHarness) {
     let bench = Bench::fresh(harness).await;
@@ -243,7 +264,6 @@ pub async fn due_times(harness: &dyn StoreHarness) {
 /// A tenant with much work does not keep another waiting.
 pub async fn tenants_take_fair_turns(harness: &dyn StoreHarness) {
     let bench = Bench::fresh(harness).await;
-    let store = bench.store();
     for name in ["m1", "m2", "m3", "m4"] {
         bench.arrive(&bench.a, name, name, 0).await;
     }
@@ -253,10 +273,8 @@ pub async fn tenants_take_fair_turns(harness: &dyn StoreHarness) {
         max_in_flight: 9,
         ..request(JobKind::Process, Scope::All)
     };
-    let mut order = Vec::new();
-    while let Some(claim) = store.claim(&one).await.unwrap() {
-        order.push(claim.tenant.as_str().to_owned());
-    }
+    let claims = bench.claims_of(&one).await;
+    let order: Vec<&str> = claims.iter().map(|claim| claim.tenant.as_str()).collect();
     // the flooded tenant does not keep the other waiting, though all its mail is older
     assert_eq!(order, ["a", "b", "a", "a", "a"]);
 }

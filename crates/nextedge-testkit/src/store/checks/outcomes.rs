@@ -2,15 +2,16 @@
 
 use nextedge_core::classify::Classification;
 use nextedge_core::store::{
-    AfterDead, Committed, DeliveredEnd, JobKind, LedgerRow, ProcessedOutcome, ThreadChange, Unit,
-    Work,
+    AfterDead, Committed, Counts, DeliveredEnd, JobKind, LedgerQuery, LedgerRow, ProcessedOutcome,
+    ThreadChange, Unit, Work,
 };
 use nextedge_core::{DeadReason, Distribution, Outcome, OutcomeKind, ParkReason, Slot, Urgency};
 
 use crate::store::StoreHarness;
-use crate::store::bench::{Bench, crm, delivered, help, messages, parked, plan_of};
+use crate::store::bench::{Bench, crm, delivered, help, messages, park, parked, plan_of};
 use crate::store::values::{
-    connection_id, effect, fingerprint, processed, report, sink, thread, thread_id,
+    connection_id, effect, fingerprint, mailbox, mailbox_id, processed, raw, report, sink, stub,
+    thread, thread_id,
 };
 
 /// The second mail with one fingerprint is parked as duplicate and leaves no thread and no plan.
@@ -235,4 +236,86 @@ pub async fn errors_are_capped(harness: &dyn StoreHarness) {
     assert_eq!(row.errors[0].text, "e0");
     assert_eq!(row.errors[1].text, "e6");
     assert_eq!(row.errors[9].text, "e14");
+}
+
+/// Different mails with one Message-ID are all kept; only the same content is a duplicate.
+pub async fn reused_message_id_hides_nothing(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    let first = bench.arrive(&bench.a, "m1", "h", 0).await;
+    let second = bench.arrive(&bench.a, "m2", "h", 1).await;
+    let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
+    let unit = |uid| {
+        let outcome = ProcessedOutcome::Deliver(vec![help(uid, "crm")]);
+        let mut unit = processed(uid, None, outcome, bench.at(0));
+        unit.decision.message_id = Some("chosen by the sender".to_owned());
+        Unit::Processed(Box::new(unit))
+    };
+    let answers = bench.commit(&claim, vec![unit(first), unit(second)]).await;
+    assert_eq!(answers, [Committed::Accepted, Committed::Accepted]);
+    for uid in [first, second] {
+        assert_eq!(bench.outcome(&bench.a, uid).await, Outcome::Pending);
+        let plans = bench.store().plans(&bench.a, uid).await.unwrap();
+        assert_eq!(plans.len(), 1);
+    }
+}
+
+/// The raw mail comes back as it was fetched: to process, to deliver, and from the archive.
+pub async fn mail_is_handed_out_whole(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    let uid = bench.arrive(&bench.a, "m", "h", 0).await;
+    let fetched = raw(uid, 200);
+    let archived = bench.store().raw(&bench.a, uid).await.unwrap();
+    assert_eq!(archived.as_ref(), Some(&fetched));
+    let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
+    let Work::Process { raw, .. } = &claim.items[0].work else {
+        panic!("not a decision");
+    };
+    assert_eq!(*raw, fetched);
+    bench.release(&claim).await;
+    bench
+        .process(&bench.a, thread_id("t"), |uid| {
+            ProcessedOutcome::Deliver(vec![help(uid, "crm")])
+        })
+        .await;
+    let claim = bench.claim(JobKind::Deliver, &bench.a).await.unwrap();
+    let Work::Deliver { raw, .. } = &claim.items[0].work else {
+        panic!("not a delivery");
+    };
+    assert_eq!(*raw, fetched);
+}
+
+/// The counts of a mailbox and of the tenant are those of the ledger: each message once.
+pub async fn counts_are_the_ledger(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    let store = bench.store();
+    let other = mailbox_id("other");
+    store
+        .put_mailbox(&bench.a, mailbox("other", "src"))
+        .await
+        .unwrap();
+    bench
+        .planned(&bench.a, "m1", thread_id("t"), "ada@acme.com", 0)
+        .await;
+    let claim = bench.claim(JobKind::Deliver, &bench.a).await.unwrap();
+    bench.deliver(&claim, |_| DeliveredEnd::Done).await;
+    bench.release(&claim).await;
+    bench.arrive(&bench.a, "m2", "h", 1).await;
+    let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
+    let units = vec![park(claim.items[0].message, &bench)];
+    bench.commit(&claim, units).await;
+    bench.release(&claim).await;
+    bench.list(&bench.a, vec![stub("m3", None, None)]).await;
+    let counts = |mailbox| store.counts(&bench.a, mailbox);
+    let expected = Counts {
+        pending: 1,
+        delivered: 1,
+        parked: 1,
+        ..Counts::default()
+    };
+    let here = mailbox_id("in");
+    assert_eq!(counts(None).await.unwrap(), expected);
+    assert_eq!(counts(Some(&here)).await.unwrap(), expected);
+    assert_eq!(counts(Some(&other)).await.unwrap(), Counts::default());
+    let rows = store.messages(&bench.a, &LedgerQuery::default()).await;
+    assert_eq!(rows.unwrap().len() as u64, expected.total());
 }

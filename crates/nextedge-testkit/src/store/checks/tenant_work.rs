@@ -132,7 +132,7 @@ pub async fn in_flight_caps_are_per_tenant(harness: &dyn StoreHarness) {
                 tenant,
                 name,
                 thread_id(name),
-                &format!("{name}@acme.com"),
+                &format!("{name}@gmail.com"),
                 0,
             )
             .await;

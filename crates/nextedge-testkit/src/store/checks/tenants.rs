@@ -11,7 +11,7 @@ use nextedge_core::{
 };
 
 use crate::store::StoreHarness;
-use crate::store::bench::{Bench, crm, delivered, plan_of};
+use crate::store::bench::{Bench, crm, delivered, messages, plan_of};
 use crate::store::values::{
     address, call, connection_id, effect, gate, mailbox, mailbox_id, plan, processed, raw, record,
     review_item, sink, thread_id,
@@ -108,6 +108,11 @@ pub async fn gates_of_tenants_are_apart(harness: &dyn StoreHarness) {
     assert!(bench.claim(JobKind::Deliver, &bench.b).await.is_some());
     store.open_gate(&bench.b, &crm()).await.unwrap();
     assert_eq!(store.gates(&bench.a).await.unwrap().len(), 1);
+    let of_b = gate("crm", bench.at(90));
+    store.set_gate(&bench.b, of_b.clone()).await.unwrap();
+    assert_eq!(store.gates(&bench.b).await.unwrap(), [of_b]);
+    let of_a = gate("crm", bench.at(60));
+    assert_eq!(store.gates(&bench.a).await.unwrap(), [of_a]);
 }
 
 /// Mailboxes with one id in two tenants have their own settings; a foreign one is not found.
@@ -261,6 +266,13 @@ pub async fn reviews_of_tenants_are_apart(harness: &dyn StoreHarness) {
         .unwrap()
         .unwrap();
     assert_eq!(thread.review, Some(id));
+    let approve = ReviewDecision::Approve;
+    store.decide(&bench.b, id, 1, approve).await.unwrap();
+    let of_a = store.review(&bench.a, id).await.unwrap().unwrap();
+    assert_eq!((of_a.state, of_a.version), (ReviewState::Rejected, 2));
+    assert!(bench.claim(JobKind::Deliver, &bench.a).await.is_none());
+    let claim = bench.claim(JobKind::Deliver, &bench.b).await;
+    assert_eq!(messages(claim.as_ref()), [waiting]);
 }
 
 /// No read of the ledger, the plans, the owners or the archive shows what another tenant has.

@@ -2,7 +2,7 @@
 
 mod drive;
 mod invariants;
-mod rng;
+pub(super) mod rng;
 mod work;
 
 use std::collections::BTreeMap;
