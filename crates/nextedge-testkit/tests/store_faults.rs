@@ -14,7 +14,7 @@ use nextedge_testkit::store::{CHECKS, Check, MemoryHarness, Need, StoreHarness, 
 /// The in-memory store with a fault, restarted as the check needs it.
 fn harness(check: &Check, fault: Fault) -> BrokenHarness {
     let sound = match check.needs {
-        Need::KeepsLeases => MemoryHarness::shared(),
+        Need::KeepsLeases | Need::Processes => MemoryHarness::shared(),
         _ => MemoryHarness::default(),
     };
     BrokenHarness::new(sound, fault)
@@ -104,6 +104,8 @@ fn a_check_that_needs_more_than_the_harness_declares_is_skipped() {
     assert!(reason("restart_keeps_leases", &one).is_some());
     assert!(reason("restart_ends_leases", &many).is_some());
     assert_eq!(reason("restart_keeps_leases", &many), None);
+    assert!(reason("processes_share_the_work", &one).is_some());
+    assert_eq!(reason("processes_share_the_work", &many), None);
     let none = Unrestarted(one);
     assert!(reason("committed_results_outlive_a_restart", &none).is_some());
     assert_eq!(reason("retry_moves_the_lane", &none), None);
@@ -116,5 +118,30 @@ struct Unrestarted(MemoryHarness);
 impl StoreHarness for Unrestarted {
     async fn fresh(&self, clock: Arc<ManualClock>) -> Box<dyn Subject> {
         self.0.fresh(clock).await
+    }
+}
+
+/// The list of methods, from which the faults and the doc tests about tenants follow, is complete.
+#[test]
+fn every_method_of_every_store_trait_is_listed() {
+    let traits = concat!(env!("CARGO_MANIFEST_DIR"), "/../nextedge-core/src/store");
+    let mut declared = BTreeSet::new();
+    for file in std::fs::read_dir(traits).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let methods = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("async fn "));
+        declared.extend(methods.map(|line| line.split('(').next().unwrap_or(line).to_owned()));
+    }
+    let listed: BTreeSet<_> = Method::ALL.iter().map(|m| m.as_str().to_owned()).collect();
+    assert_eq!(listed, declared);
+    let doc_tests = include_str!("../src/store/needs_tenant.rs");
+    for name in declared.iter().filter(|name| *name != "claim") {
+        assert!(
+            [" ", "."]
+                .iter()
+                .any(|before| doc_tests.contains(&format!("{before}{name}("))),
+            "no doc test for {name}"
+        );
     }
 }

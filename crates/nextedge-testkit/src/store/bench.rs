@@ -58,6 +58,11 @@ impl Bench {
         self.subject.restart().await;
     }
 
+    /// Opens the store as another process.
+    pub(crate) async fn another(&self) -> Box<dyn Subject> {
+        self.subject.another().await.unwrap()
+    }
+
     pub(crate) fn at(&self, seconds: u64) -> Timestamp {
         moment(self.start, seconds)
     }

@@ -61,6 +61,13 @@ pub trait Subject: fmt::Debug + Send + Sync + 'static {
     ///
     /// Called only if [`StoreCapabilities::restart`] is not [`Restart::Unsupported`].
     async fn restart(&mut self) {}
+
+    /// Opens the same store as another process does, beside this one.
+    ///
+    /// Called only if [`StoreCapabilities::processes`] is [`Processes::Many`].
+    async fn another(&self) -> Option<Box<dyn Subject>> {
+        None
+    }
 }
 
 /// What a store under test can do beyond the traits. Supports nothing by default.
@@ -69,6 +76,8 @@ pub trait Subject: fmt::Debug + Send + Sync + 'static {
 pub struct StoreCapabilities {
     /// What a restart does.
     pub restart: Restart,
+    /// How many processes open one store at a time.
+    pub processes: Processes,
 }
 
 impl StoreCapabilities {
@@ -78,6 +87,24 @@ impl StoreCapabilities {
         self.restart = restart;
         self
     }
+
+    /// Declares how many processes open one store at a time; one by default.
+    #[must_use]
+    pub fn with_processes(mut self, processes: Processes) -> Self {
+        self.processes = processes;
+        self
+    }
+}
+
+/// How many processes open one store at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // alone or not
+pub enum Processes {
+    /// A second process is refused, or the harness cannot open one.
+    #[default]
+    One,
+    /// Any number; the harness opens them with [`Subject::another`].
+    Many,
 }
 
 /// What becomes of leases when a process is lost and another one opens the store.
@@ -95,15 +122,15 @@ pub enum Restart {
 
 /// The in-memory model as a subject of its own suite.
 ///
-/// A restart ends its leases, as opening a store of one process does; [`MemoryHarness::shared`] keeps
-/// them, as a store of many processes does.
+/// A restart ends its leases, as opening a store of one process does. [`MemoryHarness::shared`] keeps
+/// them, and lets others beside it, as a store of many processes does.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryHarness {
     restart: Restart,
 }
 
 impl MemoryHarness {
-    /// A model whose restart keeps the leases.
+    /// A model whose restart keeps the leases, beside which others can be opened.
     pub fn shared() -> Self {
         let restart = Restart::KeepsLeases;
         Self { restart }
@@ -121,30 +148,41 @@ impl Default for MemoryHarness {
 #[async_trait]
 impl StoreHarness for MemoryHarness {
     fn capabilities(&self) -> StoreCapabilities {
-        StoreCapabilities::default().with_restart(self.restart)
+        let processes = match self.restart {
+            Restart::KeepsLeases => Processes::Many,
+            Restart::EndsLeases | Restart::Unsupported => Processes::One,
+        };
+        StoreCapabilities::default()
+            .with_restart(self.restart)
+            .with_processes(processes)
     }
 
     async fn fresh(&self, clock: Arc<ManualClock>) -> Box<dyn Subject> {
-        let (restart, store) = (self.restart, MemoryStore::with_clock(clock));
+        let store = Arc::new(MemoryStore::with_clock(clock));
+        let restart = self.restart;
         Box::new(Memory { restart, store })
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Memory {
     restart: Restart,
-    store: MemoryStore,
+    store: Arc<MemoryStore>,
 }
 
 #[async_trait]
 impl Subject for Memory {
     fn store(&self) -> &dyn Store {
-        &self.store
+        &*self.store
     }
 
     async fn restart(&mut self) {
         if self.restart == Restart::EndsLeases {
             self.store.simulate_crash();
         }
+    }
+
+    async fn another(&self) -> Option<Box<dyn Subject>> {
+        Some(Box::new(self.clone()))
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::broken::{Fault, Method};
-use super::{Restart, StoreHarness, checks};
+use super::{Processes, Restart, StoreHarness, checks};
 
 /// Makes one test of each check; takes an expression that makes a
 /// [`StoreHarness`](crate::store::StoreHarness).
@@ -45,6 +45,9 @@ macro_rules! __store_checks {
             restarts::committed_results_outlive_a_restart by ForgetsOnRestart needs Restart;
             restarts::restart_ends_leases by KeepsDeadLeases needs EndsLeases;
             restarts::restart_keeps_leases by EndsForeignLeases needs KeepsLeases;
+            processes::processes_share_the_work by KeepsProcessesApart needs Processes;
+            processes::lease_lost_to_another_process_is_fenced by SkipsFence needs Processes;
+            processes::settings_are_swapped_once_over_processes by KeepsProcessesApart needs Processes;
             sinks::new_party_is_created_once by IgnoresReservations;
             sinks::company_is_reserved_only_if_planned by IgnoresReservations;
             sinks::gate_is_probed_once by IgnoresGate;
@@ -171,11 +174,14 @@ impl Check {
 
     /// Tells why this check cannot run on the harness, if it cannot.
     pub fn skipped(&self, harness: &dyn StoreHarness) -> Option<&'static str> {
-        match (self.needs, harness.capabilities().restart) {
+        let can = harness.capabilities();
+        match (self.needs, can.restart) {
             (Need::Nothing, _)
             | (Need::Restart, Restart::EndsLeases | Restart::KeepsLeases)
             | (Need::EndsLeases, Restart::EndsLeases)
             | (Need::KeepsLeases, Restart::KeepsLeases) => None,
+            (Need::Processes, _) => (can.processes == Processes::One)
+                .then_some("the harness declares one process at a time"),
             (_, Restart::Unsupported) => Some("the harness declares no restart"),
             (_, Restart::EndsLeases) => Some("a restart of this store ends every lease"),
             (_, Restart::KeepsLeases) => Some("a restart of this store keeps leases"),
@@ -213,6 +219,8 @@ pub enum Need {
     EndsLeases,
     /// A restart keeps the leases.
     KeepsLeases,
+    /// The harness can open the store with another process.
+    Processes,
 }
 
 /// Runs one check by name on a runtime of its own, or prints why it was skipped.

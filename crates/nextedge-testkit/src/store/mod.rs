@@ -23,8 +23,11 @@ pub mod checks;
 mod harness;
 pub mod hopping;
 mod list;
+#[cfg(doctest)]
+#[allow(non_camel_case_types, unreachable_pub)] // named as the methods are
+mod needs_tenant;
 pub mod random;
 mod values;
 
-pub use harness::{MemoryHarness, Restart, StoreCapabilities, StoreHarness, Subject};
+pub use harness::{MemoryHarness, Processes, Restart, StoreCapabilities, StoreHarness, Subject};
 pub use list::{CHECKS, Check, Need, run};

@@ -131,6 +131,8 @@ faults! {
     KeepsDeadLeases,
     /// Ends the leases of processes that still run.
     EndsForeignLeases,
+    /// Opens another process on a store of its own.
+    KeepsProcessesApart,
 }
 
 macro_rules! methods {

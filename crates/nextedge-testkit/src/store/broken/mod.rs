@@ -118,6 +118,15 @@ impl Subject for Broken {
             _ => self.sound.restart().await,
         }
     }
+
+    async fn another(&self) -> Option<Box<dyn Subject>> {
+        let clock = self.clock.clone();
+        if self.is(Fault::KeepsProcessesApart) {
+            return Some(Box::new(Empty::new(clock)));
+        }
+        let sound = self.sound.another().await?;
+        Some(Box::new(Self::new(sound, clock, self.fault)))
+    }
 }
 
 impl Broken {

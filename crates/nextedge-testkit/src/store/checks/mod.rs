@@ -6,6 +6,7 @@ pub mod mailboxes;
 pub mod model;
 pub mod order;
 pub mod outcomes;
+pub mod processes;
 pub mod reads;
 pub mod restarts;
 pub mod reviews;

@@ -25,7 +25,7 @@ pub struct Hops {
     pub tenants: usize,
     /// Hops of each task.
     pub hops: u64,
-    /// How many hops of a hundred are cut off.
+    /// How many hops of a hundred are cut off, if they do not come to their end before.
     pub cut_percent: u64,
     /// Where the generators start. The order of the tasks is the machine's all the same.
     pub seed: u64,
@@ -48,13 +48,13 @@ impl Hops {
 }
 
 impl Default for Hops {
-    /// 64 tasks over 50 tenants, 40 hops each, a third of them cut off.
+    /// 64 tasks over 50 tenants, 40 hops each, half of them to be cut off.
     fn default() -> Self {
         Self {
             tasks: 64,
             tenants: 50,
             hops: 40,
-            cut_percent: 33,
+            cut_percent: 50,
             seed: 1,
         }
     }
@@ -136,4 +136,4 @@ async fn cut_off<F: Future>(future: F, polls: u64) -> Option<F::Output> {
 }
 
 /// A cut hop is dropped after at most so many polls; a hop takes about ten.
-const MOST_POLLS: u64 = 9;
+const MOST_POLLS: u64 = 5;

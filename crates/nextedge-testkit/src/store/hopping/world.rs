@@ -271,4 +271,4 @@ async fn pause() {
 }
 
 /// Mails of each tenant.
-const MAILS: usize = 6;
+const MAILS: usize = 12;
