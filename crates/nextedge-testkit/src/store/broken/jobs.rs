@@ -214,7 +214,7 @@ impl Broken {
         let uid = unit.message.to_string();
         match (self.fault, &mut unit.thread) {
             (Fault::KeepsDuplicates, _) => {
-                unit.fingerprint = Fingerprint::derive(&[uid.as_bytes()])
+                unit.fingerprint = Fingerprint::derive(&[uid.as_bytes()]);
             }
             (Fault::HidesByMessageId, _) => {
                 let id = unit.decision.message_id.clone().unwrap_or(uid);
