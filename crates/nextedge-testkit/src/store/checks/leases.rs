@@ -257,10 +257,27 @@ pub async fn item_is_committed_once(harness: &dyn StoreHarness) {
     for answer in &answers[1..] {
         assert_eq!(answer.as_ref().unwrap_err().kind(), ErrorKind::Fenced);
     }
-    let parked = Outcome::Parked {
-        reason: ParkReason::NotRelevant,
+    let kept = parked(ParkReason::NotRelevant);
+    assert_eq!(bench.outcome(&bench.a, uid).await, kept);
+    bench.release(&claim).await;
+    // a retry is an outcome too, though its item goes on
+    let uid = bench.arrive(&bench.a, "again", "h", 1).await;
+    let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
+    let retry = Unit::Retry {
+        message: uid,
+        at: bench.at(0),
+        error: report("slow"),
+        keep: None,
     };
-    assert_eq!(bench.outcome(&bench.a, uid).await, parked);
+    let units = vec![retry.clone(), retry, park(uid, &bench)];
+    let answers = bench.try_commit(&claim, units).await;
+    assert!(answers[0].is_ok());
+    for answer in &answers[1..] {
+        assert_eq!(answer.as_ref().unwrap_err().kind(), ErrorKind::Fenced);
+    }
+    bench.release(&claim).await;
+    let claim = bench.claim(JobKind::Process, &bench.a).await.unwrap();
+    assert_eq!(claim.items[0].attempt, 2);
 }
 
 /// Of the units of one commit each is accepted or refused alone, and what is accepted stays.

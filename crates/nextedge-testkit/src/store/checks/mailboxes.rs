@@ -109,7 +109,6 @@ pub async fn page_is_all_or_nothing(harness: &dyn StoreHarness) {
     };
     let lost = bench.claim_mailbox(&bench.a).await.unwrap();
     bench.clock.advance(seconds(60));
-    let claim = bench.claim_mailbox(&bench.a).await.unwrap();
     let commit = async |lease| {
         let page = page.clone();
         store.commit_page(&bench.a, &id, lease, page).await
@@ -119,6 +118,10 @@ pub async fn page_is_all_or_nothing(harness: &dyn StoreHarness) {
         let counts = store.counts(&bench.a, Some(&id)).await.unwrap();
         (mailbox.sync.cursor, counts.total())
     };
+    // whether or not somebody else holds the mailbox
+    let refused = commit(lost.lease).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Fenced);
+    let claim = bench.claim_mailbox(&bench.a).await.unwrap();
     let refused = commit(lost.lease).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Fenced);
     assert_eq!(seen().await, (None, 0));

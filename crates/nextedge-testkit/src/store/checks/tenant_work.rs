@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use nextedge_core::store::{
-    AuditQuery, ClaimRequest, Committed, Counts, JobKind, NextPage, PageCommit, ProcessedOutcome,
-    Scope, Unit,
+    AuditQuery, ClaimRequest, Committed, Counts, DeliveredEnd, JobKind, KnownRecord, NextPage,
+    PageCommit, ProcessedOutcome, Scope, Unit,
 };
-use nextedge_core::{ErrorKind, Outcome, ParkReason, TenantId};
+use nextedge_core::{ErrorKind, Outcome, ParkReason, PartyKey, RecordKind, TenantId};
 
 use crate::store::StoreHarness;
-use crate::store::bench::{Bench, messages};
+use crate::store::bench::{Bench, delivered, messages, plan_of};
 use crate::store::values::{
-    SOURCE, call, fingerprint, mailbox_id, plan, processed, request, stub, thread_id,
+    SOURCE, call, fingerprint, mailbox_id, plan, processed, record, request, stub, thread_id,
 };
 
 /// The lease of a mailbox is of no use in another tenant, and holds only its own.
@@ -172,6 +172,33 @@ pub async fn same_mail_in_two_tenants_is_no_duplicate(harness: &dyn StoreHarness
             .await;
         assert_eq!(answers, [Committed::Accepted]);
     }
+}
+
+/// A party that another tenant's CRM knows is new to this one: one claim at a time creates it.
+pub async fn party_known_elsewhere_is_created_once(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    for (tenant, name) in [(&bench.a, "m1"), (&bench.b, "m1"), (&bench.b, "m2")] {
+        let thread = thread_id(name);
+        bench.planned(tenant, name, thread, "ada@acme.com", 0).await;
+    }
+    let of_a = bench.claim(JobKind::Deliver, &bench.a).await.unwrap();
+    let (uid, plan) = (of_a.items[0].message, plan_of(&of_a.items[0].work));
+    let mut unit = delivered(uid, plan, DeliveredEnd::Done);
+    if let Unit::Delivered(unit) = &mut unit {
+        let known = PartyKey::of(&plan.sender.address).into_iter();
+        let known = known.map(|party| KnownRecord {
+            party,
+            record: record(RecordKind::Contact, "of a"),
+        });
+        unit.parties = known.collect();
+    }
+    bench.commit(&of_a, vec![unit]).await;
+    let one = ClaimRequest {
+        max_items: 1,
+        ..request(JobKind::Deliver, Scope::Tenant(bench.b.clone()))
+    };
+    let claims = bench.claims_of(&one).await;
+    assert_eq!(claims.len(), 1, "the second needs the same new party");
 }
 
 /// A replay in one tenant leaves the message of another as it is.

@@ -2,7 +2,7 @@
 
 use nextedge_core::policy::{FieldMap, Policy};
 use nextedge_core::store::{
-    AuditQuery, Counts, DeliveredEnd, JobKind, KnownRecord, LedgerQuery, ProcessedOutcome,
+    AuditQuery, Counts, DeliveredEnd, JobKind, KnownRecord, LedgerQuery, Lookup, ProcessedOutcome,
     ReviewQuery, Unit, Work,
 };
 use nextedge_core::{
@@ -148,14 +148,8 @@ pub async fn threads_of_tenants_are_apart(harness: &dyn StoreHarness) {
     bench.planned(&bench.a, "m2", id, "ada@acme.com", 1).await;
     let key = [ThreadKey::message_id("key")];
     assert_eq!(store.thread(&bench.b, id).await.unwrap(), None);
-    assert!(
-        store
-            .lookup(&bench.b, &key, &[])
-            .await
-            .unwrap()
-            .threads
-            .is_empty()
-    );
+    let found = store.lookup(&bench.b, &key, &[]).await.unwrap();
+    assert_eq!(found, Lookup::default());
     bench.planned(&bench.b, "m1", id, "ada@acme.com", 0).await;
     let claim = bench.claim(JobKind::Deliver, &bench.b).await.unwrap();
     let mut unit = delivered(
@@ -176,6 +170,7 @@ pub async fn threads_of_tenants_are_apart(harness: &dyn StoreHarness) {
     assert_eq!((of_a.records.len(), of_b.records.len()), (0, 1));
     let found = store.lookup(&bench.a, &key, &[]).await.unwrap();
     assert_eq!(found.threads, [of_a]);
+    assert_eq!(found.found, [(key[0].clone(), id)]);
 }
 
 /// Two tenants create the same party at the same time; the record of one is unknown to the other.
