@@ -3,6 +3,7 @@
 mod drive;
 mod invariants;
 pub(super) mod rng;
+mod settings;
 mod work;
 
 use std::collections::BTreeMap;
