@@ -5,60 +5,52 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use nextedge_core::memory::MemoryStore;
-use nextedge_core::policy::{FieldMap, Policy};
 use nextedge_core::source::{Cursor, SourceFault, shared_hint};
 use nextedge_core::store::{
-    AuditQuery, Claim, ConnectionStore, JobKind, Ledger, LedgerQuery, MailboxClaim, MailboxStore,
-    NextPage, PageCommit, Phase, Scope, Store,
+    AuditQuery, Claim, JobKind, Ledger, LedgerQuery, MailboxClaim, MailboxStore, NextPage,
+    PageCommit, Phase, Scope,
 };
 use nextedge_core::{
     Clock, ConnectionState, LeaseToken, ManualClock, OutcomeKind, PartyKey, Result, TenantId,
     ThreadKey, Timestamp, later,
 };
 
-use crate::build::{
-    SOURCE, address, call, connection_id, gate, mailbox, mailbox_id, report, request, sink, source,
-    stub, tenant, thread_id,
+use super::invariants::Checks;
+use super::rng::Rng;
+use crate::store::values::{
+    SOURCE, address, call, connection_id, mailbox, mailbox_id, report, request, sink, source, stub,
+    tenant, thread_id,
 };
-use crate::check::Checks;
-use crate::rng::Rng;
+use crate::store::{Restart, Subject};
 
-/// The store that is compared with the model.
-#[async_trait]
-pub trait Subject: Send {
-    fn store(&self) -> &dyn Store;
-
-    /// Loses the process: every lease ends, everything committed stays.
-    async fn crash(&mut self);
-}
-
-pub struct Driver {
-    pub rng: Rng,
-    pub clock: Arc<ManualClock>,
-    pub model: MemoryStore,
-    pub other: Box<dyn Subject>,
-    pub tenants: Vec<TenantId>,
-    pub claims: Vec<Held>,
-    pub pages: Vec<HeldPage>,
-    pub checks: Checks,
+/// Both stores, what is held in them, and what happened so far.
+pub(crate) struct Driver {
+    pub(crate) rng: Rng,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) model: MemoryStore,
+    pub(crate) other: Box<dyn Subject>,
+    restart: Restart,
+    pub(crate) tenants: Vec<TenantId>,
+    pub(crate) claims: Vec<Held>,
+    pub(crate) pages: Vec<HeldPage>,
+    pub(crate) checks: Checks,
     /// How often each thing worth testing was seen.
-    pub seen: BTreeMap<&'static str, u64>,
-    steps: u64,
+    pub(crate) seen: BTreeMap<&'static str, u64>,
+    pub(super) steps: u64,
     trace: VecDeque<String>,
 }
 
 /// One claim as both stores gave it.
-pub struct Held {
-    pub claim: Claim,
-    pub other: LeaseToken,
+pub(crate) struct Held {
+    pub(crate) claim: Claim,
+    pub(crate) other: LeaseToken,
 }
 
 /// One leased mailbox as both stores gave it.
-pub struct HeldPage {
-    pub claim: MailboxClaim,
-    pub other: LeaseToken,
+pub(crate) struct HeldPage {
+    pub(crate) claim: MailboxClaim,
+    pub(crate) other: LeaseToken,
 }
 
 /// Makes the same call on both stores and returns the model's answer.
@@ -79,12 +71,18 @@ macro_rules! both {
 pub(crate) use both;
 
 impl Driver {
-    pub async fn new(seed: u64, clock: Arc<ManualClock>, other: Box<dyn Subject>) -> Self {
+    pub(crate) async fn new(
+        seed: u64,
+        clock: Arc<ManualClock>,
+        other: Box<dyn Subject>,
+        restart: Restart,
+    ) -> Self {
         let mut driver = Self {
             rng: Rng(seed),
             model: MemoryStore::with_clock(clock.clone()),
             clock,
             other,
+            restart,
             tenants: ["a", "b", "c"].map(tenant).to_vec(),
             claims: Vec::new(),
             pages: Vec::new(),
@@ -112,47 +110,47 @@ impl Driver {
         }
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub fn soon(&mut self) -> Timestamp {
+    pub(crate) fn soon(&mut self) -> Timestamp {
         let seconds = *self.rng.pick(&[0, 1, 5, 20, 60]);
         later(self.now(), Duration::from_secs(seconds))
     }
 
-    pub fn tenant(&mut self) -> TenantId {
+    pub(crate) fn tenant(&mut self) -> TenantId {
         self.rng.pick(&self.tenants).clone()
     }
 
-    pub fn name(&mut self, from: &[&'static str]) -> &'static str {
+    pub(crate) fn name(&mut self, from: &[&'static str]) -> &'static str {
         from[self.rng.index(from.len())]
     }
 
-    pub fn scope(&mut self) -> Scope {
+    pub(crate) fn scope(&mut self) -> Scope {
         if self.rng.percent(70) {
             return Scope::All;
         }
         Scope::Tenant(self.tenant())
     }
 
-    pub fn note(&mut self, text: String) {
+    pub(crate) fn note(&mut self, text: String) {
         if self.trace.len() > 60 {
             self.trace.remove(1);
         }
         self.trace.push_back(text);
     }
 
-    pub fn saw(&mut self, what: &'static str) {
+    pub(crate) fn saw(&mut self, what: &'static str) {
         *self.seen.entry(what).or_default() += 1;
     }
 
-    pub fn history(&self) -> String {
+    pub(crate) fn history(&self) -> String {
         self.trace.iter().cloned().collect::<Vec<_>>().join("\n")
     }
 
     /// Compares two answers; errors by their kind, since their texts may name the store.
-    pub fn same<T: Debug>(&self, what: &str, model: &Result<T>, other: &Result<T>) {
+    pub(crate) fn same<T: Debug>(&self, what: &str, model: &Result<T>, other: &Result<T>) {
         let (model, other) = (show(model), show(other));
         assert!(
             model == other,
@@ -163,7 +161,7 @@ impl Driver {
     }
 
     /// Takes one random step.
-    pub async fn step(&mut self) {
+    pub(crate) async fn step(&mut self) {
         self.steps += 1;
         if self.steps.is_multiple_of(100) {
             self.repair().await;
@@ -301,92 +299,16 @@ impl Driver {
         PageCommit { stubs, sync, next }
     }
 
-    async fn mark_dirty(&mut self) {
-        let tenant = self.tenant();
-        let name = *self.rng.pick(&["in", "files", "more", "none"]);
-        self.note(format!("dirty {name} of {tenant}"));
-        let id = mailbox_id(name);
-        let _ = both!(self, "mark dirty", s => s.mark_dirty(&tenant, &id));
-    }
-
-    async fn change_gate(&mut self) {
-        let tenant = self.tenant();
-        let name = *self.rng.pick(&["src", "crm1", "crm2"]);
-        if self.rng.percent(25) {
-            self.note(format!("open gate {name} of {tenant}"));
-            let id = connection_id(name);
-            let _ = both!(self, "open gate", s => s.open_gate(&tenant, &id));
+    async fn crash(&mut self) {
+        if self.restart == Restart::Unsupported {
             return;
         }
-        let wait = Duration::from_secs(self.rng.below(20));
-        let gate = gate(name, later(self.now(), wait));
-        self.note(format!("close gate of {tenant}: {gate:?}"));
-        let _ = both!(self, "set gate", s => s.set_gate(&tenant, gate.clone()));
-    }
-
-    async fn configure(&mut self) {
-        let tenant = self.tenant();
-        match self.rng.below(6) {
-            0 => self.put_connection(&tenant).await,
-            1 => self.put_mailbox(&tenant).await,
-            2 => {
-                let expected = self.rng.below(3);
-                let _ = both!(self, "put policy", s => s.put_policy(&tenant, expected, Policy::default()));
-            }
-            3 => {
-                let (id, expected) = (connection_id("crm1"), self.rng.below(3));
-                let _ = both!(self, "put field map", s => {
-                    s.put_field_map(&tenant, &id, expected, FieldMap::default())
-                });
-            }
-            4 => {
-                let count = self.rng.below(4);
-                let _ = both!(self, "take turns", s => s.take_turns(&tenant, "sales", count));
-            }
-            _ => {
-                let id = connection_id(self.name(&["src", "crm1", "crm2", "none"]));
-                let state = if self.rng.percent(20) {
-                    ConnectionState::Revoked
-                } else {
-                    ConnectionState::Connected
-                };
-                self.note(format!("{id} of {tenant} becomes {state:?}"));
-                let _ = both!(self, "set state", s => s.set_connection_state(&tenant, &id, state));
-            }
+        self.note("restart".to_owned());
+        self.other.restart().await;
+        if self.restart == Restart::EndsLeases {
+            self.model.simulate_crash();
+            self.checks.leases_lost();
         }
-    }
-
-    async fn put_connection(&mut self, tenant: &TenantId) {
-        let id = connection_id(self.name(&["src", "crm1"]));
-        let stored = self.model.connection(tenant, &id).await.unwrap();
-        let Some(mut connection) = stored else { return };
-        connection.version += u64::from(self.rng.percent(20));
-        connection.account = Some(format!("account {}", self.steps));
-        let _ = both!(self, "put connection", s => s.put_connection(tenant, connection.clone()));
-    }
-
-    async fn put_mailbox(&mut self, tenant: &TenantId) {
-        let id = mailbox_id(self.name(&["in", "files", "more"]));
-        let stored = self.model.mailbox(tenant, &id).await.unwrap();
-        let Some(mut mailbox) = stored else { return };
-        mailbox.version += u64::from(self.rng.percent(20));
-        mailbox.paused = self.rng.percent(10);
-        if self.rng.percent(10) {
-            mailbox.list_first = !mailbox.list_first;
-        }
-        mailbox.sync.run.pages = 77;
-        self.note(format!(
-            "{id} of {tenant}: paused {}, lists first {}",
-            mailbox.paused, mailbox.list_first
-        ));
-        let _ = both!(self, "put mailbox", s => s.put_mailbox(tenant, mailbox.clone()));
-    }
-
-    async fn crash(&mut self) {
-        self.note("crash".to_owned());
-        self.model.simulate_crash();
-        self.other.crash().await;
-        self.checks.leases_lost();
     }
 
     /// The same work takes the process down until it is given up.
@@ -397,6 +319,9 @@ impl Driver {
         for _ in 0..4 {
             self.claim_with(request.clone()).await;
             self.crash().await;
+            if self.restart != Restart::EndsLeases {
+                self.clock.advance(request.lease);
+            }
         }
     }
 
@@ -466,7 +391,7 @@ fn show<T: Debug>(answer: &Result<T>) -> String {
 }
 
 /// A thread hint; some hold in every mailbox of a tenant.
-pub fn hint_of(number: u64) -> String {
+pub(crate) fn hint_of(number: u64) -> String {
     match number % 3 {
         0 => shared_hint(&format!("h{number}@x.example")),
         _ => format!("h{number}"),

@@ -11,12 +11,12 @@ use nextedge_core::{
     DeadReason, LeaseToken, MailboxId, MessageUid, Outcome, OutcomeKind, TenantId, Timestamp, later,
 };
 
-use crate::build::{connection_id, mailbox_id, thread_id};
-use crate::drive::{Driver, both};
+use super::drive::{Driver, both};
+use crate::store::values::{connection_id, mailbox_id, thread_id};
 
 /// Our own count of what happened.
 #[derive(Default)]
-pub struct Checks {
+pub(crate) struct Checks {
     listed: BTreeMap<TenantId, BTreeMap<MessageUid, MailboxId>>,
     outcomes: BTreeMap<(TenantId, MessageUid), OutcomeKind>,
     running: Vec<Running>,
@@ -30,7 +30,7 @@ struct Running {
 }
 
 impl Checks {
-    pub fn listed(&mut self, tenant: &TenantId, mailbox: &MailboxId, stubs: &[Stub]) {
+    pub(crate) fn listed(&mut self, tenant: &TenantId, mailbox: &MailboxId, stubs: &[Stub]) {
         let listed = self.listed.entry(tenant.clone()).or_default();
         for stub in stubs {
             let message = MessageUid::of(tenant, mailbox, &stub.provider_id);
@@ -38,11 +38,11 @@ impl Checks {
         }
     }
 
-    pub fn released(&mut self, lease: LeaseToken) {
+    pub(crate) fn released(&mut self, lease: LeaseToken) {
         self.running.retain(|running| running.lease != lease);
     }
 
-    pub fn extended(&mut self, lease: LeaseToken, until: Timestamp) {
+    pub(crate) fn extended(&mut self, lease: LeaseToken, until: Timestamp) {
         for running in &mut self.running {
             if running.lease == lease {
                 running.until = until;
@@ -50,7 +50,7 @@ impl Checks {
         }
     }
 
-    pub fn leases_lost(&mut self) {
+    pub(crate) fn leases_lost(&mut self) {
         self.running.clear();
     }
 }
@@ -64,7 +64,7 @@ fn everything() -> LedgerQuery {
 
 impl Driver {
     /// Checks a claim that the model gave; the other store gave the same.
-    pub async fn check_claim(&mut self, request: &ClaimRequest, claim: &Claim) {
+    pub(crate) async fn check_claim(&mut self, request: &ClaimRequest, claim: &Claim) {
         assert!(!claim.items.is_empty() && claim.items.len() <= request.max_items);
         let listed = &self.checks.listed[&claim.tenant];
         for item in &claim.items {
@@ -144,7 +144,7 @@ impl Driver {
     }
 
     /// Every listed message has exactly one outcome, and moves only as the table allows.
-    pub async fn check_outcomes(&mut self) {
+    pub(crate) async fn check_outcomes(&mut self) {
         for tenant in self.tenants.clone() {
             let rows = self.model.messages(&tenant, &everything()).await.unwrap();
             let shown: BTreeMap<_, _> = rows
@@ -182,7 +182,7 @@ impl Driver {
     }
 
     /// Compares everything both stores can show.
-    pub async fn compare_all(&mut self) {
+    pub(crate) async fn compare_all(&mut self) {
         for tenant in self.tenants.clone() {
             let rows = both!(self, "messages", s => s.messages(&tenant, &everything())).unwrap();
             for row in &rows {

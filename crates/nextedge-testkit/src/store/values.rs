@@ -1,6 +1,4 @@
-//! Small valid values for store tests; the same names exist in every tenant.
-
-#![allow(dead_code)] // each test binary uses its part
+//! Small valid values for store checks; the same names exist in every tenant.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,46 +17,46 @@ use nextedge_core::{
     ThreadId, Timestamp, Timing, Urgency, Versions, later,
 };
 
-pub const SOURCE: &str = "box";
-pub const SINK: &str = "crm";
+pub(crate) const SOURCE: &str = "box";
+pub(crate) const SINK: &str = "crm";
 
-pub fn tenant(name: &str) -> TenantId {
+pub(crate) fn tenant(name: &str) -> TenantId {
     TenantId::new(name).unwrap()
 }
 
-pub fn connection_id(name: &str) -> ConnectionId {
+pub(crate) fn connection_id(name: &str) -> ConnectionId {
     ConnectionId::new(name).unwrap()
 }
 
-pub fn mailbox_id(name: &str) -> MailboxId {
+pub(crate) fn mailbox_id(name: &str) -> MailboxId {
     MailboxId::new(name).unwrap()
 }
 
-pub fn provider_id(name: &str) -> ProviderId {
+pub(crate) fn provider_id(name: &str) -> ProviderId {
     ProviderId::new(name).unwrap()
 }
 
-pub fn address(text: &str) -> EmailAddress {
+pub(crate) fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
-pub fn moment(start: Timestamp, seconds: u64) -> Timestamp {
+pub(crate) fn moment(start: Timestamp, seconds: u64) -> Timestamp {
     later(start, Duration::from_secs(seconds))
 }
 
-pub fn source(name: &str) -> Connection {
+pub(crate) fn source(name: &str) -> Connection {
     Connection::new(connection_id(name), SOURCE, ConnectionRole::Source)
 }
 
-pub fn sink(name: &str) -> Connection {
+pub(crate) fn sink(name: &str) -> Connection {
     Connection::new(connection_id(name), SINK, ConnectionRole::Sink)
 }
 
-pub fn mailbox(name: &str, source: &str) -> Mailbox {
+pub(crate) fn mailbox(name: &str, source: &str) -> Mailbox {
     Mailbox::new(mailbox_id(name), connection_id(source))
 }
 
-pub fn stub(name: &str, hint: Option<&str>, received_at: Option<Timestamp>) -> Stub {
+pub(crate) fn stub(name: &str, hint: Option<&str>, received_at: Option<Timestamp>) -> Stub {
     Stub {
         thread_hint: hint.map(str::to_owned),
         received_at,
@@ -68,28 +66,28 @@ pub fn stub(name: &str, hint: Option<&str>, received_at: Option<Timestamp>) -> S
     }
 }
 
-pub fn raw(message: MessageUid, bytes: usize) -> Bytes {
+pub(crate) fn raw(message: MessageUid, bytes: usize) -> Bytes {
     let mut text = format!("Message-ID: <{message}>\r\n\r\n").into_bytes();
     text.resize(bytes.max(text.len()), b'x');
     Bytes::from(text)
 }
 
-pub fn thread_id(name: &str) -> ThreadId {
+pub(crate) fn thread_id(name: &str) -> ThreadId {
     ThreadId::derive(&[b"test", name.as_bytes()])
 }
 
-pub fn fingerprint(name: &str) -> Fingerprint {
+pub(crate) fn fingerprint(name: &str) -> Fingerprint {
     Fingerprint::derive(&[b"test", name.as_bytes()])
 }
 
-pub fn record(kind: RecordKind, id: &str) -> RecordRef {
+pub(crate) fn record(kind: RecordKind, id: &str) -> RecordRef {
     RecordRef {
         kind,
         id: RecordId::new(id).unwrap(),
     }
 }
 
-pub fn effect(slot: Slot, id: &str) -> Effect {
+pub(crate) fn effect(slot: Slot, id: &str) -> Effect {
     Effect {
         slot,
         record: record(RecordKind::Case, id),
@@ -100,7 +98,7 @@ pub fn effect(slot: Slot, id: &str) -> Effect {
     }
 }
 
-pub fn report(text: &str) -> ErrorReport {
+pub(crate) fn report(text: &str) -> ErrorReport {
     ErrorReport {
         kind: ErrorKind::Unavailable,
         code: ErrorKind::Unavailable.code().to_owned(),
@@ -111,7 +109,7 @@ pub fn report(text: &str) -> ErrorReport {
     }
 }
 
-pub fn gate(connection: &str, until: Timestamp) -> Gate {
+pub(crate) fn gate(connection: &str, until: Timestamp) -> Gate {
     Gate {
         connection: connection_id(connection),
         until,
@@ -119,7 +117,7 @@ pub fn gate(connection: &str, until: Timestamp) -> Gate {
     }
 }
 
-pub fn call(at: Timestamp, operation: &str, messages: Vec<MessageUid>) -> CallRecord {
+pub(crate) fn call(at: Timestamp, operation: &str, messages: Vec<MessageUid>) -> CallRecord {
     CallRecord {
         at,
         operation: operation.to_owned(),
@@ -135,7 +133,7 @@ pub fn call(at: Timestamp, operation: &str, messages: Vec<MessageUid>) -> CallRe
     }
 }
 
-pub fn mailer(text: &str) -> Mailer {
+pub(crate) fn mailer(text: &str) -> Mailer {
     Mailer {
         address: address(text),
         name: String::new(),
@@ -151,7 +149,7 @@ fn draft(kind: RecordKind) -> Draft {
 }
 
 /// A plan of a mail from `sender`; a company is planned if the sender is at `acme.example`.
-pub fn plan(message: MessageUid, thread: ThreadId, sink: &str, sender: &str) -> Plan {
+pub(crate) fn plan(message: MessageUid, thread: ThreadId, sink: &str, sender: &str) -> Plan {
     let company = sender
         .ends_with("acme.com")
         .then(|| draft(RecordKind::Company));
@@ -189,7 +187,11 @@ pub fn plan(message: MessageUid, thread: ThreadId, sink: &str, sender: &str) -> 
     }
 }
 
-pub fn decision(thread: Option<ThreadId>, owner: Option<&str>, at: Timestamp) -> DecisionRecord {
+pub(crate) fn decision(
+    thread: Option<ThreadId>,
+    owner: Option<&str>,
+    at: Timestamp,
+) -> DecisionRecord {
     DecisionRecord {
         message_id: Some("a@b".to_owned()),
         subject: "Help".to_owned(),
@@ -209,7 +211,7 @@ pub fn decision(thread: Option<ThreadId>, owner: Option<&str>, at: Timestamp) ->
     }
 }
 
-pub fn thread(id: ThreadId, last_received_at: Timestamp) -> Thread {
+pub(crate) fn thread(id: ThreadId, last_received_at: Timestamp) -> Thread {
     Thread {
         id,
         version: 0,
@@ -223,7 +225,7 @@ pub fn thread(id: ThreadId, last_received_at: Timestamp) -> Thread {
     }
 }
 
-pub fn review_item(
+pub(crate) fn review_item(
     message: MessageUid,
     thread: ThreadId,
     plans: Vec<Plan>,
@@ -247,7 +249,7 @@ pub fn review_item(
     }
 }
 
-pub fn processed(
+pub(crate) fn processed(
     message: MessageUid,
     thread: Option<ThreadChange>,
     outcome: ProcessedOutcome,
@@ -263,7 +265,7 @@ pub fn processed(
 }
 
 /// Asks for up to ten items of one tenant or all, with a lease of one minute.
-pub fn request(kind: JobKind, scope: Scope) -> ClaimRequest {
+pub(crate) fn request(kind: JobKind, scope: Scope) -> ClaimRequest {
     let vendor = match kind {
         JobKind::Fetch => SOURCE,
         JobKind::Process => "",

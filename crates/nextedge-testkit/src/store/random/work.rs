@@ -13,11 +13,11 @@ use nextedge_core::{
     Urgency, classify::Classification,
 };
 
-use crate::build::{
+use super::drive::{Driver, Held, both};
+use crate::store::values::{
     call, effect, fingerprint, plan, processed, raw, record, report, request, review_item, thread,
     thread_id,
 };
-use crate::drive::{Driver, Held, both};
 
 const SENDERS: [&str; 4] = [
     "ada@acme.com",
@@ -27,12 +27,12 @@ const SENDERS: [&str; 4] = [
 ];
 
 impl Driver {
-    pub async fn claim(&mut self) {
+    pub(crate) async fn claim(&mut self) {
         let request = self.request();
         self.claim_with(request).await;
     }
 
-    pub async fn claim_with(&mut self, request: ClaimRequest) {
+    pub(crate) async fn claim_with(&mut self, request: ClaimRequest) {
         let model = self.model.claim(&request).await;
         let other = self.other.store().claim(&request).await;
         let what = format!("claim {request:?}");
@@ -89,7 +89,7 @@ impl Driver {
     }
 
     /// Commits some items of a claim, mostly in order, sometimes not, sometimes twice.
-    pub async fn commit(&mut self) {
+    pub(crate) async fn commit(&mut self) {
         if self.claims.is_empty() {
             return self.claim().await;
         }
@@ -135,7 +135,7 @@ impl Driver {
         }
     }
 
-    pub async fn release(&mut self) {
+    pub(crate) async fn release(&mut self) {
         if !self.claims.is_empty() {
             let index = self.rng.index(self.claims.len());
             self.end(index).await;
@@ -156,7 +156,7 @@ impl Driver {
         }
     }
 
-    pub async fn extend(&mut self) {
+    pub(crate) async fn extend(&mut self) {
         if self.claims.is_empty() {
             return;
         }
@@ -223,7 +223,7 @@ impl Driver {
         }
         match &item.work {
             Work::Fetch { .. } => {
-                let hint = crate::drive::hint_of(self.rng.below(6));
+                let hint = super::drive::hint_of(self.rng.below(6));
                 Unit::Fetched {
                     message,
                     raw: raw(message, 100 + self.rng.index(200)),
@@ -345,7 +345,7 @@ impl Driver {
         }))
     }
 
-    pub async fn decide(&mut self) {
+    pub(crate) async fn decide(&mut self) {
         let tenant = self.tenant();
         let query = ReviewQuery {
             state: None,
@@ -397,7 +397,7 @@ impl Driver {
         }
     }
 
-    pub async fn requeue(&mut self) {
+    pub(crate) async fn requeue(&mut self) {
         let tenant = self.tenant();
         let all = LedgerQuery {
             limit: 500,
