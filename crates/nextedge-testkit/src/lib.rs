@@ -1,2 +1,8 @@
 //! Conformance suites: public checks that tell the author of a store, sink, source or classifier
 //! that the work is done.
+
+mod digest;
+pub mod sink;
+mod verdict;
+
+pub use verdict::{Check, Report, Stop, Verdict, run_all, run_as_test};
