@@ -107,19 +107,25 @@ impl Report {
 
     /// Returns the checks that were skipped, each with the reason.
     pub fn skipped(&self) -> Vec<(&'static str, &str)> {
-        let skips = self.rows.iter().filter_map(|(name, verdict)| match verdict {
-            Err(Stop::Skipped(why)) => Some((*name, why.as_str())),
-            _ => None,
-        });
+        let skips = self
+            .rows
+            .iter()
+            .filter_map(|(name, verdict)| match verdict {
+                Err(Stop::Skipped(why)) => Some((*name, why.as_str())),
+                _ => None,
+            });
         skips.collect()
     }
 
     /// Returns the checks that failed, each with what is wrong.
     pub fn failed(&self) -> Vec<(&'static str, &str)> {
-        let failures = self.rows.iter().filter_map(|(name, verdict)| match verdict {
-            Err(Stop::Failed(why)) => Some((*name, why.as_str())),
-            _ => None,
-        });
+        let failures = self
+            .rows
+            .iter()
+            .filter_map(|(name, verdict)| match verdict {
+                Err(Stop::Failed(why)) => Some((*name, why.as_str())),
+                _ => None,
+            });
         failures.collect()
     }
 }

@@ -13,7 +13,10 @@ mod sound {
 #[tokio::test]
 async fn the_sound_fake_skips_nothing() {
     let report = run_all(CHECKS, &FakeHarness::sound()).await;
-    assert!(report.skipped().is_empty() && report.failed().is_empty(), "{report}");
+    assert!(
+        report.skipped().is_empty() && report.failed().is_empty(),
+        "{report}"
+    );
     assert_eq!(report.rows().len(), CHECKS.len());
 }
 
@@ -37,7 +40,9 @@ async fn caught() -> Vec<(Defect, Vec<&'static str>)> {
 async fn every_check_fails_on_a_broken_fake_and_every_broken_fake_is_caught() {
     let caught = caught().await;
     for check in CHECKS {
-        let fakes = caught.iter().filter(|(_, failed)| failed.contains(&check.name()));
+        let fakes = caught
+            .iter()
+            .filter(|(_, failed)| failed.contains(&check.name()));
         assert!(fakes.count() > 0, "no fake fails {}", check.name());
     }
     for (defect, failed) in &caught {

@@ -13,7 +13,7 @@ use nextedge_core::sink::{
 };
 use nextedge_core::{
     ActivityDraft, CallContext, Clock, Connection, ConnectionId, ConnectionRole, Direction, Effect,
-    EmailAddress, ManualClock, Mailer, MessageUid, RecordKind, RecordRef, Slot, TenantId, ThreadId,
+    EmailAddress, Mailer, ManualClock, MessageUid, RecordKind, RecordRef, Slot, TenantId, ThreadId,
 };
 
 use super::harness::{Account, Fault, FaultKind, Part, SeenCrm, SinkHarness, SinkWorld};
@@ -29,10 +29,7 @@ pub(super) struct Bench {
 
 impl Bench {
     /// Starts a world whose harness can produce these faults.
-    pub(super) async fn open(
-        harness: &dyn SinkHarness,
-        needs: &[FaultKind],
-    ) -> Result<Self, Stop> {
+    pub(super) async fn open(harness: &dyn SinkHarness, needs: &[FaultKind]) -> Result<Self, Stop> {
         let world = harness.start().await;
         let sink = world.sink();
         let capabilities = sink.capabilities();
@@ -68,7 +65,12 @@ impl Bench {
             .with_settings(self.world.settings(account));
         let tenant = TenantId::new(account.tenant()).map_err(broken)?;
         let clock: Arc<dyn Clock> = self.clock.clone();
-        Ok(CallContext::with_clock(tenant, Arc::new(connection), BUDGET, clock))
+        Ok(CallContext::with_clock(
+            tenant,
+            Arc::new(connection),
+            BUDGET,
+            clock,
+        ))
     }
 
     /// Delivers to the first account; a whole error fails the check.
@@ -113,7 +115,11 @@ impl Bench {
     pub(super) async fn deliver_all(&self, batch: &[Delivery]) -> Result<Vec<ItemOutcome>, Stop> {
         let outcomes = self.deliver(batch).await?;
         for (index, outcome) in outcomes.iter().enumerate() {
-            ensure!(is_done(outcome), "item {index} is not done: {}", told(outcome));
+            ensure!(
+                is_done(outcome),
+                "item {index} is not done: {}",
+                told(outcome)
+            );
         }
         Ok(outcomes)
     }
@@ -139,9 +145,12 @@ impl Bench {
     ) -> Result<(), Stop> {
         let waiting = async {
             loop {
-                let ended = poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *work).poll(cx).is_ready()));
+                let ended =
+                    poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *work).poll(cx).is_ready()));
                 if ended.await {
-                    return Err(Stop::failed("the call ended though its answer was held back"));
+                    return Err(Stop::failed(
+                        "the call ended though its answer was held back",
+                    ));
                 }
                 if self.world.stalled().await {
                     return Ok(());
@@ -161,7 +170,10 @@ impl Bench {
         let seen = self.seen().await;
         for kind in self.kinds() {
             let count = seen.of(&kind).len();
-            ensure!(count == 1, "{when}: {count} records of kind {kind} instead of 1");
+            ensure!(
+                count == 1,
+                "{when}: {count} records of kind {kind} instead of 1"
+            );
         }
         let count = seen.activities.len();
         ensure!(count == 1, "{when}: {count} activities instead of 1");
@@ -187,8 +199,9 @@ impl Bench {
 
     /// Skips the check if the sink creates no records beside contacts.
     pub(super) fn need_record_kind(&self) -> Result<RecordKind, Stop> {
-        self.record_kind()
-            .ok_or_else(|| Stop::skipped("the sink declares no record kind beside contact and company"))
+        self.record_kind().ok_or_else(|| {
+            Stop::skipped("the sink declares no record kind beside contact and company")
+        })
     }
 
     /// The parts that [`mail`](Self::mail) writes, in no certain order.
@@ -258,7 +271,8 @@ impl Bench {
             record,
             fill: BTreeMap::new(),
         };
-        let contact = known(&Slot::Contact).ok_or_else(|| Stop::failed("no contact in the effects"))?;
+        let contact =
+            known(&Slot::Contact).ok_or_else(|| Stop::failed("no contact in the effects"))?;
         let record = match known(&Slot::Record) {
             Some(record) => RecordWrite::Known {
                 record,
@@ -312,7 +326,12 @@ pub(super) fn record_kinds(capabilities: &SinkCapabilities) -> Vec<RecordKind> {
             RecordKind::Lead | RecordKind::Case | RecordKind::Opportunity | RecordKind::Custom(_)
         )
     };
-    let mut kinds: Vec<RecordKind> = capabilities.kinds.iter().filter(is_record).cloned().collect();
+    let mut kinds: Vec<RecordKind> = capabilities
+        .kinds
+        .iter()
+        .filter(is_record)
+        .cloned()
+        .collect();
     // a case is the plainest record of most vendors
     kinds.sort_by_key(|kind| *kind != RecordKind::Case);
     kinds
@@ -346,7 +365,9 @@ fn activity(n: usize, from: &str) -> Result<ActivityWrite, Stop> {
         },
         text: format!("Text of mail {n}, {WORDS}."),
         html: Some(format!("<p>Text of mail {n}, {WORDS}.</p>")),
-        original: Bytes::from(format!("Subject: Subject {n}\r\n\r\nText of mail {n}, {WORDS}.")),
+        original: Bytes::from(format!(
+            "Subject: Subject {n}\r\n\r\nText of mail {n}, {WORDS}."
+        )),
     })
 }
 

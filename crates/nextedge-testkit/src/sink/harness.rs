@@ -110,7 +110,8 @@ impl Account {
 
     /// Finds the account of a tenant and connection.
     pub fn of(tenant: &str, connection: &str) -> Option<Self> {
-        let fits = |account: &Self| account.tenant() == tenant && account.connection() == connection;
+        let fits =
+            |account: &Self| account.tenant() == tenant && account.connection() == connection;
         Self::ALL.into_iter().find(fits)
     }
 }

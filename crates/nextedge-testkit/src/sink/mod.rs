@@ -89,7 +89,7 @@ macro_rules! __sink_checks {
 #[macro_export]
 macro_rules! sink_conformance {
     ($harness:expr) => {
-        $crate::__sink_checks!([$crate::__sink_tests] [$harness]);
+        $crate::__sink_checks!([$crate::__sink_tests][$harness]);
     };
 }
 

@@ -18,18 +18,32 @@ pub async fn accounts_share_nothing(harness: &dyn SinkHarness) -> Verdict {
     for account in Account::ALL {
         let outcomes = bench.deliver_to(account, &batch).await?;
         let own = bench.world.seen(account).await;
-        ensure!(own.activities.len() == 1, "{account:?} holds {} activities", own.activities.len());
+        ensure!(
+            own.activities.len() == 1,
+            "{account:?} holds {} activities",
+            own.activities.len()
+        );
         let contact = own.of(&RecordKind::Contact);
-        ensure!(contact.len() == 1, "{account:?} holds {} contacts instead of its own 1", contact.len());
+        ensure!(
+            contact.len() == 1,
+            "{account:?} holds {} contacts instead of its own 1",
+            contact.len()
+        );
         for effect in &outcomes[0].effects {
             let known = own.get(&effect.record).is_some()
                 || !matches!(effect.slot, Slot::Company | Slot::Contact | Slot::Record);
-            ensure!(known, "an effect of {account:?} names a record that is not its own");
+            ensure!(
+                known,
+                "an effect of {account:?} names a record that is not its own"
+            );
         }
         ids.insert((account, own.records.len()));
     }
     let sizes: BTreeSet<usize> = ids.into_iter().map(|(_, size)| size).collect();
-    ensure!(sizes.len() == 1, "the same mail left different records in different accounts");
+    ensure!(
+        sizes.len() == 1,
+        "the same mail left different records in different accounts"
+    );
     Ok(())
 }
 
@@ -47,9 +61,14 @@ pub async fn check_names_the_account_and_refuses_a_bad_token(harness: &dyn SinkH
     ensure!(calls > 0, "check found the account in order without asking");
     bench.inject(Fault::ExpireToken { part: None }).await;
     match bench.within("check", bench.sink.check(&cx)).await? {
-        Ok(_) => Err(Stop::failed("check accepted a token that the vendor refuses")),
+        Ok(_) => Err(Stop::failed(
+            "check accepted a token that the vendor refuses",
+        )),
         Err(error) => {
-            ensure!(error.kind() == ErrorKind::Unauthorized, "a refused token became {error}");
+            ensure!(
+                error.kind() == ErrorKind::Unauthorized,
+                "a refused token became {error}"
+            );
             Ok(())
         }
     }
@@ -77,7 +96,10 @@ pub async fn description_agrees_with_capabilities(harness: &dyn SinkHarness) -> 
     }
     if let Err(faults) = preflight(&described.default_map, &described) {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        return Err(Stop::failed(format!("the default map fails its preflight: {}", faults.join("; "))));
+        return Err(Stop::failed(format!(
+            "the default map fails its preflight: {}",
+            faults.join("; ")
+        )));
     }
     Ok(())
 }
@@ -112,13 +134,23 @@ pub async fn find_answers_in_input_order(harness: &dyn SinkHarness) -> Verdict {
     let records = records.into_iter().flatten().rev();
     wanted.records = records.map(|seen| seen.record.clone()).collect();
     let found = find(&bench, &wanted).await?;
-    let counts: Vec<usize> = found.parties.iter().map(|party| party.contacts.len()).collect();
-    ensure!(counts == [1, 0, 1], "known, unknown, known were found as {counts:?} contacts");
+    let counts: Vec<usize> = found
+        .parties
+        .iter()
+        .map(|party| party.contacts.len())
+        .collect();
+    ensure!(
+        counts == [1, 0, 1],
+        "known, unknown, known were found as {counts:?} contacts"
+    );
     let contacts = seen.of(&RecordKind::Contact);
     for (place, contact) in [(0, 1), (2, 0)] {
         let got = &found.parties[place].contacts[0].record;
         let own = contacts.get(contact).map(|seen| &seen.record);
-        ensure!(own == Some(got), "party {place} was answered with another's contact");
+        ensure!(
+            own == Some(got),
+            "party {place} was answered with another's contact"
+        );
     }
     ensure!(
         found.records.len() == wanted.records.len(),
@@ -127,13 +159,18 @@ pub async fn find_answers_in_input_order(harness: &dyn SinkHarness) -> Verdict {
         found.records.len()
     );
     for state in &found.records {
-        ensure!(*state == RecordState::Open, "a new record was found {state:?}");
+        ensure!(
+            *state == RecordState::Open,
+            "a new record was found {state:?}"
+        );
     }
     Ok(())
 }
 
 /// A far system with two mails.
-async fn filled(harness: &dyn SinkHarness) -> Result<(Bench, super::super::harness::SeenCrm), Stop> {
+async fn filled(
+    harness: &dyn SinkHarness,
+) -> Result<(Bench, super::super::harness::SeenCrm), Stop> {
     let bench = Bench::open(harness, &[]).await?;
     for n in [1, 2] {
         let outcomes = bench.deliver_all(&[bench.mail(n)?]).await?;

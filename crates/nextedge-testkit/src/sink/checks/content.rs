@@ -47,7 +47,9 @@ pub async fn whole_mail_is_kept(harness: &dyn SinkHarness) -> Verdict {
         }
     }
     let (kept, all) = (activity.text.len(), text.len());
-    Err(Stop::failed(format!("of {all} bytes {kept} are kept, and the original is not attached")))
+    Err(Stop::failed(format!(
+        "of {all} bytes {kept} are kept, and the original is not attached"
+    )))
 }
 
 /// Attachments are stored byte for byte and belong to their mail.
@@ -55,7 +57,10 @@ pub async fn attachments_arrive_byte_for_byte(harness: &dyn SinkHarness) -> Verd
     let bench = Bench::open(harness, &[]).await?;
     need_attachments(&bench)?;
     let mut mail = bench.mail(1)?;
-    let contents = [(0..=255).cycle().take(70_000).collect::<Vec<u8>>(), b"%PDF-1.7\r\n\0\n".to_vec()];
+    let contents = [
+        (0..=255).cycle().take(70_000).collect::<Vec<u8>>(),
+        b"%PDF-1.7\r\n\0\n".to_vec(),
+    ];
     mail.attachments = vec![
         file("all-bytes.pdf", contents[0].clone()),
         file("small.pdf", contents[1].clone()),
@@ -63,13 +68,25 @@ pub async fn attachments_arrive_byte_for_byte(harness: &dyn SinkHarness) -> Verd
     bench.deliver_all(&[mail]).await?;
     let seen = bench.seen().await;
     let activity = only_activity(&seen)?;
-    ensure!(activity.files.len() == 2, "{} files belong to a mail with 2", activity.files.len());
+    ensure!(
+        activity.files.len() == 2,
+        "{} files belong to a mail with 2",
+        activity.files.len()
+    );
     for content in &contents {
         let mut held = false;
-        for stored in seen.files.iter().filter(|file| activity.files.contains(&file.id)) {
+        for stored in seen
+            .files
+            .iter()
+            .filter(|file| activity.files.contains(&file.id))
+        {
             held |= bench.world.holds(Account::First, stored, content).await;
         }
-        ensure!(held, "a file of {} bytes did not arrive byte for byte", content.len());
+        ensure!(
+            held,
+            "a file of {} bytes did not arrive byte for byte",
+            content.len()
+        );
     }
     Ok(())
 }
@@ -81,14 +98,27 @@ pub async fn attachments_are_stored_once(harness: &dyn SinkHarness) -> Verdict {
     let mut mail = bench.mail(1)?;
     mail.attachments = vec![file("quote.pdf", b"%PDF-1.7 quote".to_vec())];
     let times = Times::UntilLifted;
-    bench.inject(Fault::LoseResponse { part: Part::File, times }).await;
+    bench
+        .inject(Fault::LoseResponse {
+            part: Part::File,
+            times,
+        })
+        .await;
     bench.deliver(std::slice::from_ref(&mail)).await?;
     bench.recover().await;
     bench.deliver_all(&[unknown(&mail)]).await?;
     let seen = bench.seen().await;
-    ensure!(seen.files.len() == 1, "{} files instead of 1", seen.files.len());
+    ensure!(
+        seen.files.len() == 1,
+        "{} files instead of 1",
+        seen.files.len()
+    );
     let activity = only_activity(&seen)?;
-    ensure!(activity.files.len() == 1, "{} files belong to a mail with 1", activity.files.len());
+    ensure!(
+        activity.files.len() == 1,
+        "{} files belong to a mail with 1",
+        activity.files.len()
+    );
     bench.one_of_each("after a lost upload").await
 }
 
@@ -129,7 +159,10 @@ fn need_attachments(bench: &Bench) -> Verdict {
 fn only_activity(seen: &SeenCrm) -> Result<&super::super::harness::SeenActivity, Stop> {
     match seen.activities.as_slice() {
         [one] => Ok(one),
-        all => Err(Stop::failed(format!("{} activities instead of 1", all.len()))),
+        all => Err(Stop::failed(format!(
+            "{} activities instead of 1",
+            all.len()
+        ))),
     }
 }
 

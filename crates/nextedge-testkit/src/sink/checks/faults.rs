@@ -14,14 +14,34 @@ use crate::verdict::{Stop, Verdict, ensure};
 
 /// `deliver` fails as a whole only while nothing was written.
 pub async fn whole_error_only_before_the_first_write(harness: &dyn SinkHarness) -> Verdict {
-    let lacks = |kind: FaultKind| harness.missing().iter().any(|(missing, _)| *missing == kind);
+    let lacks = |kind: FaultKind| {
+        harness
+            .missing()
+            .iter()
+            .any(|(missing, _)| *missing == kind)
+    };
     let parts = Bench::open(harness, &[]).await?.parts();
     for part in parts {
         let faults = [
             (FaultKind::Cut, Fault::Cut { part }),
-            (FaultKind::Throttle, Fault::Throttle { part: Some(part), after: DELAY }),
-            (FaultKind::ExpireToken, Fault::ExpireToken { part: Some(part) }),
-            (FaultKind::LoseResponse, Fault::LoseResponse { part, times: Times::UntilLifted }),
+            (
+                FaultKind::Throttle,
+                Fault::Throttle {
+                    part: Some(part),
+                    after: DELAY,
+                },
+            ),
+            (
+                FaultKind::ExpireToken,
+                Fault::ExpireToken { part: Some(part) },
+            ),
+            (
+                FaultKind::LoseResponse,
+                Fault::LoseResponse {
+                    part,
+                    times: Times::UntilLifted,
+                },
+            ),
         ];
         for (_, fault) in faults.into_iter().filter(|(kind, _)| !lacks(*kind)) {
             let bench = Bench::open(harness, &[]).await?;
@@ -29,7 +49,10 @@ pub async fn whole_error_only_before_the_first_write(harness: &dyn SinkHarness) 
             bench.inject(fault).await;
             if bench.try_deliver(&bench.mails(1)?).await?.is_err() {
                 let seen = bench.seen().await;
-                ensure!(seen.is_empty(), "{told}: the whole call failed after something was written");
+                ensure!(
+                    seen.is_empty(),
+                    "{told}: the whole call failed after something was written"
+                );
             }
         }
     }
@@ -43,7 +66,10 @@ pub async fn throttling_is_typed(harness: &dyn SinkHarness) -> Verdict {
         let batch = bench.mails(bench.capabilities.max_batch.clamp(1, 3))?;
         bench.inject(Fault::Throttle { part, after: DELAY }).await;
         let kept = stopped(&bench, &batch, |error| {
-            ensure!(error.kind() == ErrorKind::RateLimited, "a 429 became {error}");
+            ensure!(
+                error.kind() == ErrorKind::RateLimited,
+                "a 429 became {error}"
+            );
             ensure!(
                 error.retry() == Retry::After(DELAY),
                 "the vendor asked for {DELAY:?}, the error says {:?}",
@@ -55,7 +81,11 @@ pub async fn throttling_is_typed(harness: &dyn SinkHarness) -> Verdict {
         bench.recover().await;
         bench.deliver_all(&again(&batch, &kept)).await?;
         let activities = bench.seen().await.activities.len();
-        ensure!(activities == batch.len(), "{activities} activities for {} mails", batch.len());
+        ensure!(
+            activities == batch.len(),
+            "{activities} activities for {} mails",
+            batch.len()
+        );
     }
     Ok(())
 }
@@ -67,7 +97,10 @@ pub async fn expired_token_is_unauthorized(harness: &dyn SinkHarness) -> Verdict
         let batch = bench.mails(1)?;
         bench.inject(Fault::ExpireToken { part }).await;
         let kept = stopped(&bench, &batch, |error| {
-            ensure!(error.kind() == ErrorKind::Unauthorized, "a refused token became {error}");
+            ensure!(
+                error.kind() == ErrorKind::Unauthorized,
+                "a refused token became {error}"
+            );
             Ok(())
         });
         let kept = kept.await?;
@@ -87,7 +120,10 @@ async fn stopped(
 ) -> Result<Vec<ItemOutcome>, Stop> {
     let reaches = |error: &Error| -> Verdict {
         fits(error)?;
-        ensure!(error.reach() != Reach::Item, "{error}: concerns more than its item");
+        ensure!(
+            error.reach() != Reach::Item,
+            "{error}: concerns more than its item"
+        );
         Ok(())
     };
     let outcomes = match bench.try_deliver(batch).await? {
@@ -98,15 +134,28 @@ async fn stopped(
         Ok(outcomes) => outcomes,
     };
     let errors: Vec<&Error> = outcomes.iter().filter_map(error_of).collect();
-    ensure!(errors.len() == 1, "{} items are blamed for one condition of the connection", errors.len());
+    ensure!(
+        errors.len() == 1,
+        "{} items are blamed for one condition of the connection",
+        errors.len()
+    );
     reaches(errors[0])?;
-    let rest = outcomes.iter().filter(|outcome| error_of(outcome).is_none());
+    let rest = outcomes
+        .iter()
+        .filter(|outcome| error_of(outcome).is_none());
     for outcome in rest {
-        ensure!(is_untouched(outcome), "an item beside the blamed one is {}", told(outcome));
+        ensure!(
+            is_untouched(outcome),
+            "an item beside the blamed one is {}",
+            told(outcome)
+        );
     }
     let created: usize = outcomes.iter().map(|outcome| outcome.effects.len()).sum();
     let held = bench.seen().await.records.len();
-    ensure!(created >= held, "{held} records were written, but only {created} effects returned");
+    ensure!(
+        created >= held,
+        "{held} records were written, but only {created} effects returned"
+    );
     Ok(outcomes)
 }
 
@@ -115,7 +164,9 @@ fn again(batch: &[Delivery], outcomes: &[ItemOutcome]) -> Vec<Delivery> {
         return batch.to_vec();
     }
     let pairs = batch.iter().zip(outcomes);
-    pairs.map(|(delivery, outcome)| next_attempt(delivery, outcome)).collect()
+    pairs
+        .map(|(delivery, outcome)| next_attempt(delivery, outcome))
+        .collect()
 }
 
 /// A field that the account no longer knows is named in the error of its item.
@@ -129,11 +180,19 @@ pub async fn drift_names_the_field(harness: &dyn SinkHarness) -> Verdict {
     let field = draft.fields.keys().next_back();
     let field = field.ok_or_else(|| Stop::failed(format!("the draft of {kind} has no field")))?;
     let field = field.to_string();
-    bench.inject(Fault::Drift { kind, field: field.clone() }).await;
+    bench
+        .inject(Fault::Drift {
+            kind,
+            field: field.clone(),
+        })
+        .await;
     let outcomes = bench.deliver(&bench.mails(1)?).await?;
     let error = error_of(&outcomes[0]);
     let error = error.ok_or_else(|| {
-        Stop::failed(format!("the account lost {field}, and the item is {}", told(&outcomes[0])))
+        Stop::failed(format!(
+            "the account lost {field}, and the item is {}",
+            told(&outcomes[0])
+        ))
     })?;
     ensure!(
         error.kind() == ErrorKind::Rejected && error.context("field") == Some(field.as_str()),
@@ -162,10 +221,16 @@ pub async fn locked_record_is_tried_again(harness: &dyn SinkHarness) -> Verdict 
     may_come_again(&outcomes[0], "a locked record")?;
     let others = outcomes.iter().skip(1);
     for outcome in others {
-        ensure!(is_done(outcome), "beside a locked record another mail is {}", told(outcome));
+        ensure!(
+            is_done(outcome),
+            "beside a locked record another mail is {}",
+            told(outcome)
+        );
     }
     bench.recover().await;
-    bench.deliver_all(&[next_attempt(&join, &outcomes[0])]).await?;
+    bench
+        .deliver_all(&[next_attempt(&join, &outcomes[0])])
+        .await?;
     Ok(())
 }
 
@@ -182,7 +247,10 @@ pub async fn cut_connection_is_tried_again(harness: &dyn SinkHarness) -> Verdict
                 outcomes
             }
             Err(error) => {
-                ensure!(error.retry() != Retry::Never, "a cut connection became {error}");
+                ensure!(
+                    error.retry() != Retry::Never,
+                    "a cut connection became {error}"
+                );
                 Vec::new()
             }
         };
@@ -198,8 +266,12 @@ fn may_come_again(outcome: &ItemOutcome, what: &str) -> Verdict {
         return Ok(());
     }
     let error = error_of(outcome);
-    let error = error.ok_or_else(|| Stop::failed(format!("{what} left an item {}", told(outcome))))?;
-    ensure!(error.retry() != Retry::Never, "{what} is no reason to give a mail up: {error}");
+    let error =
+        error.ok_or_else(|| Stop::failed(format!("{what} left an item {}", told(outcome))))?;
+    ensure!(
+        error.retry() != Retry::Never,
+        "{what} is no reason to give a mail up: {error}"
+    );
     Ok(())
 }
 
@@ -216,10 +288,15 @@ pub async fn errors_tell_no_secret(harness: &dyn SinkHarness) -> Verdict {
     bench.inject(fault).await;
     let outcomes = bench.deliver(&[mail]).await?;
     let error = error_of(&outcomes[0]);
-    let error = error.ok_or_else(|| Stop::failed(format!("a refused item is {}", told(&outcomes[0]))))?;
+    let error =
+        error.ok_or_else(|| Stop::failed(format!("a refused item is {}", told(&outcomes[0]))))?;
     shows_nothing(error, &hidden)?;
     bench.world.lift().await;
-    if harness.missing().iter().all(|(missing, _)| *missing != FaultKind::ExpireToken) {
+    if harness
+        .missing()
+        .iter()
+        .all(|(missing, _)| *missing != FaultKind::ExpireToken)
+    {
         bench.inject(Fault::ExpireToken { part: None }).await;
         let cx = bench.cx(Account::First)?;
         if let Err(error) = bench.within("check", bench.sink.check(&cx)).await? {
@@ -240,7 +317,10 @@ fn shows_nothing(error: &Error, hidden: &[String]) -> Verdict {
             error.operation()
         );
     }
-    ensure!(error.to_string().lines().count() == 1, "an error has more than one line");
+    ensure!(
+        error.to_string().lines().count() == 1,
+        "an error has more than one line"
+    );
     Ok(())
 }
 

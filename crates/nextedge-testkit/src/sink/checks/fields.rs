@@ -18,7 +18,10 @@ pub async fn joining_changes_no_field(harness: &dyn SinkHarness) -> Verdict {
     bench.deliver_all(&[join]).await?;
     unchanged(&before, &bench.seen().await.records)?;
     let activities = bench.seen().await.activities.len();
-    ensure!(activities == 2, "{activities} activities after a second mail");
+    ensure!(
+        activities == 2,
+        "{activities} activities after a second mail"
+    );
     Ok(())
 }
 
@@ -35,7 +38,10 @@ pub async fn late_mail_keeps_its_date_and_changes_no_field(harness: &dyn SinkHar
     let mut activities = seen.activities.iter();
     let found = activities.find(|activity| activity.subject == "Subject 2");
     let stored = found.map(|activity| activity.sent_at);
-    ensure!(stored == Some(date), "a mail of {date} stands on the timeline at {stored:?}");
+    ensure!(
+        stored == Some(date),
+        "a mail of {date} stands on the timeline at {stored:?}"
+    );
     Ok(())
 }
 
@@ -78,12 +84,20 @@ pub async fn replaced_values_are_reported(harness: &dyn SinkHarness) -> Verdict 
     };
     let outcomes = bench.deliver_all(&[join]).await?;
     record_of(&outcomes[0], &Slot::Record)?;
-    let effect = outcomes[0].effects.iter().find(|effect| effect.slot == Slot::Record);
-    let previous = effect.map(|effect| effect.previous.clone()).unwrap_or_default();
+    let effect = outcomes[0]
+        .effects
+        .iter()
+        .find(|effect| effect.slot == Slot::Record);
+    let previous = effect
+        .map(|effect| effect.previous.clone())
+        .unwrap_or_default();
     for name in fields.keys() {
         let told = previous.get(name).map(text);
         let held = record.fields.get(name.as_str()).cloned();
-        ensure!(told == held, "the effect does not tell what field {name} held before");
+        ensure!(
+            told == held,
+            "the effect does not tell what field {name} held before"
+        );
     }
     Ok(())
 }
@@ -110,14 +124,19 @@ fn change(
         record.fields.get(name.as_str()) != Some(&text(value))
     };
     let fields: Fields = draft.into_iter().filter(differs).collect();
-    ensure!(!fields.is_empty(), "the harness drafts the same {kind} for every title");
+    ensure!(
+        !fields.is_empty(),
+        "the harness drafts the same {kind} for every title"
+    );
     Ok((record.clone(), fields))
 }
 
 fn expect(records: &mut [SeenRecord], record: &SeenRecord, fields: &Fields) {
     let mut places = records.iter_mut();
     if let Some(seen) = places.find(|seen| seen.record == record.record) {
-        let set = fields.iter().map(|(name, value)| (name.to_string(), text(value)));
+        let set = fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)));
         seen.fields.extend(set);
     }
 }

@@ -29,14 +29,18 @@ pub async fn unknown_outcome_leaves_one(harness: &dyn SinkHarness) -> Verdict {
     bench.deliver_all(std::slice::from_ref(&mail)).await?;
     bench.restart();
     bench.deliver_all(&[unknown(&mail)]).await?;
-    bench.one_of_each("after an attempt of unknown outcome").await
+    bench
+        .one_of_each("after an attempt of unknown outcome")
+        .await
 }
 
 /// A write that was applied and whose answer was lost leaves one record, whichever write it was.
 ///
 /// If every answer is lost, the item is `Unknown`, never `Failed` or `Done`.
 pub async fn lost_response_leaves_one(harness: &dyn SinkHarness) -> Verdict {
-    let parts = Bench::open(harness, &[FaultKind::LoseResponse]).await?.parts();
+    let parts = Bench::open(harness, &[FaultKind::LoseResponse])
+        .await?
+        .parts();
     for part in parts {
         for times in [Times::Once, Times::UntilLifted] {
             let mut bench = Bench::open(harness, &[]).await?;
@@ -55,7 +59,9 @@ pub async fn lost_response_leaves_one(harness: &dyn SinkHarness) -> Verdict {
             if !is_done(outcome) {
                 bench.deliver_all(&[next_attempt(&mail, outcome)]).await?;
             }
-            bench.one_of_each(&format!("{part:?} lost, {times:?}")).await?;
+            bench
+                .one_of_each(&format!("{part:?} lost, {times:?}"))
+                .await?;
         }
     }
     Ok(())
@@ -73,13 +79,27 @@ pub async fn shared_party_is_created_once(harness: &dyn SinkHarness) -> Verdict 
     bench.deliver_all(&[first, second]).await?;
     let seen = bench.seen().await;
     let mut kinds = vec![RecordKind::Contact];
-    kinds.extend(bench.capabilities.kinds.iter().find(|kind| **kind == RecordKind::Company).cloned());
+    kinds.extend(
+        bench
+            .capabilities
+            .kinds
+            .iter()
+            .find(|kind| **kind == RecordKind::Company)
+            .cloned(),
+    );
     for kind in kinds {
         let count = seen.of(&kind).len();
-        ensure!(count == 1, "two mails of one sender made {count} records of kind {kind}");
+        ensure!(
+            count == 1,
+            "two mails of one sender made {count} records of kind {kind}"
+        );
     }
     let contact = &seen.of(&RecordKind::Contact)[0].record;
-    let on_it = seen.activities.iter().filter(|mail| mail.on.contains(contact)).count();
+    let on_it = seen
+        .activities
+        .iter()
+        .filter(|mail| mail.on.contains(contact))
+        .count();
     ensure!(on_it == 2, "{on_it} of 2 mails stand on their contact");
     Ok(())
 }
@@ -91,10 +111,19 @@ pub async fn contact_that_appeared_is_adopted(harness: &dyn SinkHarness) -> Verd
     bench.inject(Fault::Duplicate { address: sender(1) }).await;
     let outcomes = bench.deliver_all(&[mail]).await?;
     let count = bench.seen().await.of(&RecordKind::Contact).len();
-    ensure!(count == 1, "{count} contacts instead of the one that appeared");
-    let effect = outcomes[0].effects.iter().find(|effect| effect.slot == Slot::Contact);
+    ensure!(
+        count == 1,
+        "{count} contacts instead of the one that appeared"
+    );
+    let effect = outcomes[0]
+        .effects
+        .iter()
+        .find(|effect| effect.slot == Slot::Contact);
     let verb = effect.map(|effect| effect.verb);
-    ensure!(verb == Some(EffectVerb::Adopted), "the contact's effect is {verb:?}, not Adopted");
+    ensure!(
+        verb == Some(EffectVerb::Adopted),
+        "the contact's effect is {verb:?}, not Adopted"
+    );
     Ok(())
 }
 
@@ -107,7 +136,10 @@ pub async fn two_mails_with_one_message_id_stay_two(harness: &dyn SinkHarness) -
     bench.restart();
     bench.deliver_all(&[unknown(&second)]).await?;
     let activities = bench.seen().await.activities;
-    let subjects: BTreeSet<&str> = activities.iter().map(|seen| seen.subject.as_str()).collect();
+    let subjects: BTreeSet<&str> = activities
+        .iter()
+        .map(|seen| seen.subject.as_str())
+        .collect();
     ensure!(
         activities.len() == 2 && subjects.len() == 2,
         "two mails with one Message-ID became {} activities",

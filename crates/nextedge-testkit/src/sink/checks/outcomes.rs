@@ -3,9 +3,7 @@
 use nextedge_core::sink::{Delivery, ItemEnd};
 use nextedge_core::{ErrorKind, Guarantee, Slot};
 
-use super::super::bench::{
-    Bench, error_of, is_done, is_untouched, next_attempt, record_of, told,
-};
+use super::super::bench::{Bench, error_of, is_done, is_untouched, next_attempt, record_of, told};
 use super::super::harness::{Account, Fault, FaultKind, Part, SinkHarness};
 use crate::verdict::{Stop, Verdict, ensure};
 
@@ -63,7 +61,11 @@ pub async fn achieved_effects_are_returned_and_resumed(harness: &dyn SinkHarness
     let outcomes = bench.deliver_all(std::slice::from_ref(&second)).await?;
     for effect in &outcomes[0].effects {
         let repeated = second.done.iter().any(|done| done.slot == effect.slot);
-        ensure!(!repeated, "{:?} was done and is reported again", effect.slot);
+        ensure!(
+            !repeated,
+            "{:?} was done and is reported again",
+            effect.slot
+        );
     }
     bench.one_of_each("after resuming").await
 }
@@ -81,7 +83,11 @@ pub async fn run_stops_at_its_first_failure(harness: &dyn SinkHarness) -> Verdic
     ];
     bench.inject(refusal(Part::Activity, 0, &first)).await;
     let outcomes = bench.deliver(&batch).await?;
-    ensure!(error_of(&outcomes[0]).is_some(), "the refused item is {}", told(&outcomes[0]));
+    ensure!(
+        error_of(&outcomes[0]).is_some(),
+        "the refused item is {}",
+        told(&outcomes[0])
+    );
     for index in [1, 2] {
         ensure!(
             is_untouched(&outcomes[index]),
@@ -89,10 +95,20 @@ pub async fn run_stops_at_its_first_failure(harness: &dyn SinkHarness) -> Verdic
             told(&outcomes[index])
         );
     }
-    ensure!(is_done(&outcomes[3]), "an item of another run is {}", told(&outcomes[3]));
+    ensure!(
+        is_done(&outcomes[3]),
+        "an item of another run is {}",
+        told(&outcomes[3])
+    );
     let activities = bench.seen().await.activities;
-    let subjects: Vec<&str> = activities.iter().map(|seen| seen.subject.as_str()).collect();
-    ensure!(subjects == ["Subject 4"], "written are {subjects:?} instead of only Subject 4");
+    let subjects: Vec<&str> = activities
+        .iter()
+        .map(|seen| seen.subject.as_str())
+        .collect();
+    ensure!(
+        subjects == ["Subject 4"],
+        "written are {subjects:?} instead of only Subject 4"
+    );
     Ok(())
 }
 
@@ -102,22 +118,36 @@ pub async fn poisoned_item_costs_little_and_spares_the_rest(harness: &dyn SinkHa
     need_batch(&clean, 2)?;
     let count = clean.capabilities.max_batch.min(25);
     let poisoned = count / 2;
-    let (_, usual) = clean.counted(clean.deliver_all(&clean.mails(count)?)).await?;
+    let (_, usual) = clean
+        .counted(clean.deliver_all(&clean.mails(count)?))
+        .await?;
     for part in [Part::Record, Part::Activity] {
         let bench = Bench::open(harness, &[]).await?;
         if part == Part::Record && bench.record_kind().is_none() {
             continue;
         }
         let batch = bench.mails(count)?;
-        bench.inject(refusal(part, poisoned, &batch[poisoned])).await;
+        bench
+            .inject(refusal(part, poisoned, &batch[poisoned]))
+            .await;
         let (outcomes, calls) = bench.counted(bench.deliver(&batch)).await?;
         for (index, outcome) in outcomes.iter().enumerate() {
             let fits = is_done(outcome) != (index == poisoned);
-            ensure!(fits, "item {poisoned} was poisoned at {part:?}, item {index} is {}", told(outcome));
+            ensure!(
+                fits,
+                "item {poisoned} was poisoned at {part:?}, item {index} is {}",
+                told(outcome)
+            );
         }
         let kind = error_of(&outcomes[poisoned]).map(nextedge_core::Error::kind);
-        ensure!(kind == Some(ErrorKind::Rejected), "the poisoned item has kind {kind:?}, not Rejected");
-        ensure!(calls <= usual + 3, "{calls} calls with a poisoned item, {usual} without");
+        ensure!(
+            kind == Some(ErrorKind::Rejected),
+            "the poisoned item has kind {kind:?}, not Rejected"
+        );
+        ensure!(
+            calls <= usual + 3,
+            "{calls} calls with a poisoned item, {usual} without"
+        );
     }
     Ok(())
 }
@@ -128,14 +158,29 @@ pub async fn earlier_item_gives_the_record(harness: &dyn SinkHarness) -> Verdict
     need_batch(&bench, 3)?;
     let kind = bench.need_record_kind()?;
     let first = bench.mail(1)?;
-    let batch = [first.clone(), bench.reply(2, &first, 0)?, bench.reply(3, &first, 0)?];
+    let batch = [
+        first.clone(),
+        bench.reply(2, &first, 0)?,
+        bench.reply(3, &first, 0)?,
+    ];
     bench.deliver_all(&batch).await?;
     let seen = bench.seen().await;
     let records = seen.of(&kind);
-    ensure!(records.len() == 1, "a run made {} records instead of 1", records.len());
+    ensure!(
+        records.len() == 1,
+        "a run made {} records instead of 1",
+        records.len()
+    );
     let record = &records[0].record;
-    let on_it = seen.activities.iter().filter(|mail| mail.on.contains(record)).count();
-    ensure!(on_it == 3, "{on_it} of 3 mails of the run stand on its record");
+    let on_it = seen
+        .activities
+        .iter()
+        .filter(|mail| mail.on.contains(record))
+        .count();
+    ensure!(
+        on_it == 3,
+        "{on_it} of 3 mails of the run stand on its record"
+    );
     Ok(())
 }
 
@@ -163,7 +208,11 @@ pub async fn guarantee_agrees_with_capabilities(harness: &dyn SinkHarness) -> Ve
     let outcomes = bench.deliver_all(&bench.mails(1)?).await?;
     let keyed = bench.capabilities.keyed;
     let own = |slot: &Slot| matches!(slot, Slot::Record | Slot::Activity);
-    for effect in outcomes[0].effects.iter().filter(|effect| own(&effect.slot)) {
+    for effect in outcomes[0]
+        .effects
+        .iter()
+        .filter(|effect| own(&effect.slot))
+    {
         ensure!(
             (effect.guarantee == Guarantee::Keyed) == keyed,
             "the {:?} claims {:?}, the capability keyed is {keyed}",
@@ -180,10 +229,15 @@ pub async fn every_call_is_reported(harness: &dyn SinkHarness) -> Verdict {
     let cx = bench.cx(Account::First)?;
     let batch = bench.mails(1)?;
     let before = bench.world.calls().await;
-    let answer = bench.within("deliver", bench.sink.deliver(&cx, &batch)).await?;
+    let answer = bench
+        .within("deliver", bench.sink.deliver(&cx, &batch))
+        .await?;
     answer.map_err(|error| Stop::failed(format!("deliver failed: {error}")))?;
     let (calls, reported) = (bench.world.calls().await - before, cx.take_calls().len());
-    ensure!(calls == reported, "{calls} calls reached the far system, {reported} were reported");
+    ensure!(
+        calls == reported,
+        "{calls} calls reached the far system, {reported} were reported"
+    );
     Ok(())
 }
 
@@ -210,5 +264,7 @@ fn need_batch(bench: &Bench, items: usize) -> Verdict {
         return Ok(());
     }
     let declared = bench.capabilities.max_batch;
-    Err(Stop::skipped(format!("the sink declares batches of {declared}, the check needs {items}")))
+    Err(Stop::skipped(format!(
+        "the sink declares batches of {declared}, the check needs {items}"
+    )))
 }

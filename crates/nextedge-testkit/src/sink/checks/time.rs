@@ -65,7 +65,9 @@ pub async fn dropped_call_is_recoverable(harness: &dyn SinkHarness) -> Verdict {
         );
         bench.recover().await;
         bench.deliver_all(&[unknown(&mail)]).await?;
-        bench.one_of_each(&format!("dropped at the {part:?}")).await?;
+        bench
+            .one_of_each(&format!("dropped at the {part:?}"))
+            .await?;
     }
     Ok(())
 }

@@ -140,9 +140,13 @@ impl FakeCrm {
             Some(Fault::ExpireToken { part }) if meets(part) => Err(Refusal::Token),
             Some(Fault::Cut { part }) if meets(Some(part)) => Err(Refusal::Cut),
             Some(Fault::Lock { record }) if ask.record() == Some(&record) => Err(Refusal::Locked),
-            Some(Fault::Refuse { part, key, field, words, .. })
-                if meets(Some(part)) && ask.key() == Some(key.as_str()) =>
-            {
+            Some(Fault::Refuse {
+                part,
+                key,
+                field,
+                words,
+                ..
+            }) if meets(Some(part)) && ask.key() == Some(key.as_str()) => {
                 Err(Refusal::Content { field, words })
             }
             Some(Fault::LoseResponse { part, times }) if meets(Some(part)) => {
@@ -209,7 +213,11 @@ impl FakeCrm {
 
     pub(super) fn seen(&self, account: Account) -> SeenCrm {
         let state = self.state();
-        state.accounts.get(&account).map(|held| held.seen.clone()).unwrap_or_default()
+        state
+            .accounts
+            .get(&account)
+            .map(|held| held.seen.clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn content(&self, account: Account, file: &str) -> Option<Bytes> {
@@ -280,7 +288,9 @@ impl Held {
     fn check(&self, kind: &RecordKind, fields: &BTreeMap<String, String>) -> Result<(), Refusal> {
         let known: BTreeSet<&str> = FIELDS.iter().copied().collect();
         let lost = |name: &str| self.lost_fields.iter().any(|(k, f)| k == kind && f == name);
-        let bad = fields.keys().find(|name| !known.contains(name.as_str()) || lost(name));
+        let bad = fields
+            .keys()
+            .find(|name| !known.contains(name.as_str()) || lost(name));
         match bad {
             None => Ok(()),
             Some(field) => Err(Refusal::Content {
@@ -305,10 +315,17 @@ impl Held {
     }
 
     fn read(&self, record: &RecordRef) -> Answer {
-        self.seen.get(record).cloned().map_or(Answer::Nothing, Answer::Found)
+        self.seen
+            .get(record)
+            .cloned()
+            .map_or(Answer::Nothing, Answer::Found)
     }
 
-    fn update(&mut self, record: &RecordRef, fields: BTreeMap<String, String>) -> Result<(), Refusal> {
+    fn update(
+        &mut self,
+        record: &RecordRef,
+        fields: BTreeMap<String, String>,
+    ) -> Result<(), Refusal> {
         let mut records = self.seen.records.iter_mut();
         let found = records.find(|seen| seen.record == *record);
         let found = found.ok_or_else(|| Refusal::Content {

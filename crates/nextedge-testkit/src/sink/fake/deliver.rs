@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nextedge_core::sink::{Delivery, ItemEnd, ItemOutcome, PartyWrite, RecordWrite};
 use nextedge_core::{
-    CallContext, Effect, EffectVerb, Error, ErrorKind, FieldName, FieldValue, Guarantee, RecordKind,
-    RecordRef, Result, Slot, ThreadId,
+    CallContext, Effect, EffectVerb, Error, ErrorKind, FieldName, FieldValue, Guarantee,
+    RecordKind, RecordRef, Result, Slot, ThreadId,
 };
 
 use super::super::harness::SeenActivity;
+use super::Defect;
 use super::crm::{Answer, Ask};
 use super::sink::{FakeSink, Missed};
-use super::Defect;
 
 pub(super) async fn deliver(
     sink: &FakeSink,
@@ -39,11 +39,7 @@ async fn detached(
     work.await.unwrap_or_else(lost)
 }
 
-async fn whole(
-    sink: &FakeSink,
-    cx: &CallContext,
-    batch: &[Delivery],
-) -> Result<Vec<ItemOutcome>> {
+async fn whole(sink: &FakeSink, cx: &CallContext, batch: &[Delivery]) -> Result<Vec<ItemOutcome>> {
     let mut outcomes: Vec<ItemOutcome> = Vec::new();
     let mut made: Vec<Option<RecordRef>> = Vec::new();
     let (mut broken, mut halted): (Option<ThreadId>, bool) = (None, false);
@@ -125,7 +121,11 @@ impl<'a> Item<'a> {
         if self.sink.has(Defect::RepeatsDone) {
             return None;
         }
-        let effect = self.delivery.done.iter().find(|effect| effect.slot == *slot);
+        let effect = self
+            .delivery
+            .done
+            .iter()
+            .find(|effect| effect.slot == *slot);
         effect.map(|effect| effect.record.clone())
     }
 
@@ -231,7 +231,11 @@ impl<'a> Item<'a> {
         };
         self.sink.call(self.cx, update).await?;
         self.push(slot, record, EffectVerb::Updated);
-        if let Some(effect) = self.effects.last_mut().filter(|_| !self.sink.has(Defect::ForgetsPrevious)) {
+        if let Some(effect) = self
+            .effects
+            .last_mut()
+            .filter(|_| !self.sink.has(Defect::ForgetsPrevious))
+        {
             effect.previous = previous;
         }
         Ok(())

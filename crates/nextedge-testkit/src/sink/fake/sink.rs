@@ -154,11 +154,24 @@ impl FakeSink {
     }
 
     /// Finds a contact or company by its key.
-    async fn party(&self, cx: &CallContext, key: &str, kind: RecordKind) -> Result<Option<FoundContact>> {
-        let answer = self.call(cx, Ask::Find { key: key.to_owned() }).await;
+    async fn party(
+        &self,
+        cx: &CallContext,
+        key: &str,
+        kind: RecordKind,
+    ) -> Result<Option<FoundContact>> {
+        let answer = self
+            .call(
+                cx,
+                Ask::Find {
+                    key: key.to_owned(),
+                },
+            )
+            .await;
         let answer = answer.map_err(|missed| missed.error)?;
         if let Answer::Found(seen) = answer {
-            let value = |(name, value): (String, String)| (FieldName::new(name), FieldValue::Text(value));
+            let value =
+                |(name, value): (String, String)| (FieldName::new(name), FieldValue::Text(value));
             return Ok(Some(FoundContact {
                 record: seen.record,
                 company: None,
@@ -210,7 +223,12 @@ impl CrmSink for FakeSink {
     }
 
     async fn describe(&self, _cx: &CallContext) -> Result<SinkDescription> {
-        let kinds = [RecordKind::Contact, RecordKind::Company, RecordKind::Lead, RecordKind::Case];
+        let kinds = [
+            RecordKind::Contact,
+            RecordKind::Company,
+            RecordKind::Lead,
+            RecordKind::Case,
+        ];
         Ok(SinkDescription {
             objects: kinds.into_iter().map(object).collect(),
             default_map: default_map(self.has(Defect::MapNamesUndeclared)),
@@ -222,16 +240,23 @@ impl CrmSink for FakeSink {
         for query in &request.parties {
             let mut party = FoundParty::default();
             for address in &query.addresses {
-                party.contacts.extend(self.party(cx, address.as_str(), RecordKind::Contact).await?);
+                party.contacts.extend(
+                    self.party(cx, address.as_str(), RecordKind::Contact)
+                        .await?,
+                );
             }
             if let Some(domain) = &query.company {
                 let company = self.party(cx, domain.as_str(), RecordKind::Company).await?;
-                party.companies.extend(company.map(|company| company.record));
+                party
+                    .companies
+                    .extend(company.map(|company| company.record));
             }
             found.parties.push(party);
         }
         for record in &request.records {
-            let read = Ask::Read { record: record.clone() };
+            let read = Ask::Read {
+                record: record.clone(),
+            };
             let answer = self.call(cx, read).await.map_err(|missed| missed.error)?;
             found.records.push(match answer {
                 Answer::Found(_) => RecordState::Open,
@@ -284,7 +309,8 @@ fn object(kind: RecordKind) -> ObjectDescription {
 }
 
 fn default_map(undeclared: bool) -> FieldMap {
-    let title = |template: &str| BTreeMap::from([(FieldName::new("title"), Template::from(template))]);
+    let title =
+        |template: &str| BTreeMap::from([(FieldName::new("title"), Template::from(template))]);
     let category = |kind| CategoryMap {
         kind,
         fields: title("{{ subject }}"),

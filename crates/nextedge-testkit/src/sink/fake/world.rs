@@ -83,7 +83,9 @@ impl SinkWorld for FakeWorld {
     }
 
     async fn holds(&self, account: Account, file: &SeenFile, bytes: &[u8]) -> bool {
-        self.crm.content(account, &file.id).is_some_and(|held| held == bytes)
+        self.crm
+            .content(account, &file.id)
+            .is_some_and(|held| held == bytes)
     }
 
     async fn calls(&self) -> usize {
