@@ -4,10 +4,21 @@
 mod relay;
 mod world;
 
-nextedge_testkit::sink_conformance!(crate::world::Harness);
+/// Accounts with our unique property.
+mod keyed {
+    nextedge_testkit::sink_conformance!(crate::world::Harness { key_property: true });
+}
 
-#[tokio::test]
-async fn nothing_is_skipped() {
+/// Accounts without it: what an attempt left behind is looked for.
+mod looked_up {
+    nextedge_testkit::sink_conformance!(crate::world::Harness {
+        key_property: false
+    });
+}
+
+#[test]
+fn every_fault_can_be_produced() {
     use nextedge_testkit::sink::SinkHarness;
-    assert!(world::Harness.missing().is_empty());
+    let harness = world::Harness { key_property: true };
+    assert!(harness.missing().is_empty());
 }

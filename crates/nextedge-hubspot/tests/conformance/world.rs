@@ -23,11 +23,14 @@ use serde_json::{Value, json};
 
 use crate::relay::{Relay, Routes};
 
-pub(crate) struct Harness;
+pub(crate) struct Harness {
+    pub(crate) key_property: bool,
+}
 
 struct World {
     accounts: BTreeMap<Account, Sandbox>,
     relay: Relay,
+    key_property: bool,
 }
 
 #[async_trait]
@@ -44,8 +47,12 @@ impl SinkHarness for Harness {
             accounts.insert(account, sandbox);
         }
         let relay = Relay::start(routes).await;
-        let world = World { accounts, relay };
-        for account in Account::ALL {
+        let world = World {
+            accounts,
+            relay,
+            key_property: self.key_property,
+        };
+        for account in Account::ALL.into_iter().filter(|_| self.key_property) {
             let installed = world.hubspot().install(&world.cx(account)).await.unwrap();
             assert!(installed.refused.is_empty(), "{installed:?}");
         }
@@ -95,7 +102,10 @@ impl SinkWorld for World {
     }
 
     fn settings(&self, _account: Account) -> Value {
-        json!({ "key_property": "install" })
+        match self.key_property {
+            true => json!({ "key_property": "install" }),
+            false => Value::Null,
+        }
     }
 
     fn draft(&self, kind: &RecordKind, title: &str) -> Draft {
