@@ -1,8 +1,10 @@
 //! Conformance suites: public checks that tell the author of a store, sink, source or classifier
 //! that the work is done.
 
+mod account;
 mod digest;
 pub mod sink;
+pub mod source;
 mod verdict;
 
 pub use verdict::{Check, Report, Stop, Verdict, run_all, run_as_test};

@@ -16,7 +16,8 @@ use nextedge_core::{
     EmailAddress, Mailer, ManualClock, MessageUid, RecordKind, RecordRef, Slot, TenantId, ThreadId,
 };
 
-use super::harness::{Account, Fault, FaultKind, Part, SeenCrm, SinkHarness, SinkWorld};
+use super::harness::{Fault, FaultKind, Part, SeenCrm, SinkHarness, SinkWorld};
+use crate::account::Account;
 use crate::verdict::{Stop, ensure};
 
 /// One far system during one check.

@@ -9,10 +9,11 @@ pub mod fake;
 mod harness;
 
 pub use harness::{
-    Account, Fault, FaultKind, Part, SeenActivity, SeenCrm, SeenFile, SeenRecord, SinkHarness,
-    SinkWorld, Times,
+    Fault, FaultKind, Part, SeenActivity, SeenCrm, SeenFile, SeenRecord, SinkHarness, SinkWorld,
+    Times,
 };
 
+pub use crate::account::Account;
 use crate::verdict::Check;
 
 macro_rules! table {

@@ -7,7 +7,8 @@ use nextedge_core::sink::{FindRequest, Found, PartyQuery, RecordState};
 use nextedge_core::{Domain, EmailAddress, ErrorKind, FieldName, RecordKind, Slot};
 
 use super::super::bench::{Bench, record_of, sender};
-use super::super::harness::{Account, Fault, FaultKind, SinkHarness};
+use super::super::harness::{Fault, FaultKind, SinkHarness};
+use crate::account::Account;
 use crate::verdict::{Stop, Verdict, ensure};
 
 /// Mail of one tenant or connection never meets what another one wrote.

@@ -4,7 +4,8 @@ use nextedge_core::sink::RecordWrite;
 use nextedge_core::{RecordKind, Slot};
 
 use super::super::bench::{Bench, file, record_kinds, record_of, unknown};
-use super::super::harness::{Account, Fault, FaultKind, Part, SeenCrm, SinkHarness, Times};
+use super::super::harness::{Fault, FaultKind, Part, SeenCrm, SinkHarness, Times};
+use crate::account::Account;
 use crate::verdict::{Stop, Verdict, ensure};
 
 /// The mail stands on the timeline of its contact, its company and its record.

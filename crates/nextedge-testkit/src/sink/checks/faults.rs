@@ -8,8 +8,9 @@ use nextedge_core::{Error, ErrorKind, Reach, RecordKind, Retry, Slot};
 use super::super::bench::{
     Bench, WORDS, error_of, is_done, is_untouched, next_attempt, record_of, sender, told,
 };
-use super::super::harness::{Account, Fault, FaultKind, Part, SinkHarness, Times};
+use super::super::harness::{Fault, FaultKind, Part, SinkHarness, Times};
 use super::outcomes::refusal;
+use crate::account::Account;
 use crate::verdict::{Stop, Verdict, ensure};
 
 /// `deliver` fails as a whole only while nothing was written.

@@ -4,7 +4,8 @@ use nextedge_core::sink::{Delivery, ItemEnd};
 use nextedge_core::{ErrorKind, Guarantee, Slot};
 
 use super::super::bench::{Bench, error_of, is_done, is_untouched, next_attempt, record_of, told};
-use super::super::harness::{Account, Fault, FaultKind, Part, SinkHarness};
+use super::super::harness::{Fault, FaultKind, Part, SinkHarness};
+use crate::account::Account;
 use crate::verdict::{Stop, Verdict, ensure};
 
 /// Outcomes come in input order, one for each item, and name the records of their own mail.

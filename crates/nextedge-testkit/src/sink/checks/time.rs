@@ -5,7 +5,8 @@ use std::time::Duration;
 use nextedge_core::sink::ItemEnd;
 
 use super::super::bench::{Bench, next_attempt, told, unknown};
-use super::super::harness::{Account, Fault, FaultKind, SinkHarness};
+use super::super::harness::{Fault, FaultKind, SinkHarness};
+use crate::account::Account;
 use crate::verdict::{Verdict, ensure};
 
 /// A write that is not answered ends with the deadline of the call, and leaves one of each.

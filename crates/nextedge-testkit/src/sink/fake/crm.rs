@@ -8,9 +8,8 @@ use bytes::Bytes;
 use nextedge_core::{RecordId, RecordKind, RecordRef};
 use tokio::sync::Notify;
 
-use super::super::harness::{
-    Account, Fault, Part, SeenActivity, SeenCrm, SeenFile, SeenRecord, Times,
-};
+use super::super::harness::{Fault, Part, SeenActivity, SeenCrm, SeenFile, SeenRecord, Times};
+use crate::account::Account;
 
 /// The CRM of all accounts.
 #[derive(Debug, Default)]

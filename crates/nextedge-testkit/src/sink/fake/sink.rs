@@ -16,11 +16,11 @@ use nextedge_core::{
     RecordRef, Result, Retry,
 };
 
-use super::super::harness::Account;
 use super::Defect;
 use super::crm::{Answer, Ask, FIELDS, FakeCrm, Refusal};
 use super::deliver;
 use super::world::TOKEN;
+use crate::account::Account;
 
 /// Writes to the fake CRM.
 #[derive(Clone, Debug)]

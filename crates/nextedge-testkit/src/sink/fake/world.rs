@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use nextedge_core::sink::CrmSink;
 use nextedge_core::{Draft, FieldName, FieldValue, RecordKind};
 
-use super::super::harness::{Account, Fault, SeenCrm, SeenFile, SinkHarness, SinkWorld};
+use super::super::harness::{Fault, SeenCrm, SeenFile, SinkHarness, SinkWorld};
 use super::crm::{FIELDS, FakeCrm};
 use super::sink::Memory;
 use super::{Defect, FakeSink};
+use crate::account::Account;
 
 /// Makes fake worlds, all sound or all broken in the same way.
 #[derive(Clone, Copy, Debug, Default)]
