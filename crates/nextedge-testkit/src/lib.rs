@@ -2,6 +2,7 @@
 //! that the work is done.
 
 mod account;
+pub mod classifier;
 mod digest;
 pub mod sink;
 pub mod source;
