@@ -12,7 +12,8 @@ use nextedge_core::memory::MemoryStore;
 use nextedge_core::source::Origin;
 use nextedge_core::store::Mailbox;
 use nextedge_core::{
-    Connection, ConnectionId, ConnectionRole, EmailAddress, MailboxId, ProviderId, Secret, TenantId,
+    Connection, ConnectionId, ConnectionRole, EmailAddress, MailboxId, ProviderId, Secret,
+    TenantId, Timestamp,
 };
 use nextedge_http::{ApiClient, StaticToken};
 
@@ -88,7 +89,9 @@ fn mails() -> Result<MemorySource, Box<dyn Error>> {
             "From: {from}\r\nTo: desk@us.example\r\nSubject: {subject}\r\n{references}\
              Date: Mon, 2 Nov 2026 1{id}:00:00 +0100\r\nMessage-ID: <{id}@mail.example>\r\n\r\n{text}\r\n"
         );
-        source.push("", MemoryMail::new(ProviderId::new(id)?, raw.into_bytes()));
+        let received: Timestamp = format!("2026-11-02T1{id}:00:00Z").parse()?;
+        let mail = MemoryMail::new(ProviderId::new(id)?, raw.into_bytes());
+        source.push("", mail.received_at(received));
     }
     Ok(source)
 }
