@@ -6,9 +6,5 @@
 #[doc = include_str!("../../docs/guide/policy.md")]
 pub mod policy_guide {}
 
-/// The connector guide, compiled and run as a test.
-#[doc = include_str!("../../docs/guide/connector.md")]
-pub mod connector_guide {}
-
 #[path = "../custom_crm/mod.rs"]
 pub mod custom_crm;

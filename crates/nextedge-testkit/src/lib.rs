@@ -1,5 +1,6 @@
 //! Conformance suites: public checks that tell the author of a store, sink, source or classifier
 //! that the work is done.
+#![doc = include_str!("../README.md")]
 
 mod account;
 pub mod classifier;
