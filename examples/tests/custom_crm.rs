@@ -234,3 +234,23 @@ fn the_program_turns_mails_into_records() {
         .count();
     assert_eq!((cases, mails), (1, 3), "{shown}");
 }
+
+#[test]
+fn the_guide_shows_code_of_the_example() {
+    let guide = include_str!("../../docs/guide/connector.md");
+    let plain = |text: &str| -> String {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.map(|line| format!("{line}\n")).collect()
+    };
+    let sources = [
+        plain(include_str!("../custom_crm/sink.rs")),
+        plain(include_str!("custom_crm.rs")),
+    ];
+    let blocks: Vec<&str> = guide.split("```rust,ignore\n").skip(1).collect();
+    assert!(blocks.len() > 10, "{} blocks of code", blocks.len());
+    for block in blocks {
+        let code = plain(block.split("```").next().unwrap());
+        let found = sources.iter().any(|source| source.contains(&code));
+        assert!(found, "the example has no such code:\n{code}");
+    }
+}

@@ -1,10 +1,6 @@
-//! A mail source in memory: sound, or broken in exactly one named way.
-//!
-//! Each check of the suite fails on at least one [`Defect`]; a test of this crate shows it.
+//! The fake source.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,230 +9,20 @@ use nextedge_core::source::{
     SourceCapabilities, SourceFault, Stub,
 };
 use nextedge_core::{CallContext, Error, ErrorKind, ProviderId, Reach, Result, Retry, Timestamp};
-use serde_json::Value;
-use tokio::sync::Notify;
 
-use super::harness::{RawMail, SourceHarness, SourceTrouble, SourceWorld};
+use super::super::harness::{RawMail, SourceTrouble};
+use super::Defect;
+use super::world::{Server, State};
 use crate::account::Account;
-
-macro_rules! defects {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// One way in which the fake source is broken.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub enum Defect {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Defect {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-        }
-    };
-}
-
-defects! {
-    /// Loses the first mail of each later page.
-    SkipsBetweenPages,
-    /// Shows one mail more than the limit.
-    ExceedsLimit,
-    /// Calls an empty mailbox an error.
-    FailsOnEmpty,
-    /// Numbers mails by their place in the present listing.
-    NumbersByPlace,
-    /// Keeps the place of a listing in memory only.
-    ForgetsPages,
-    /// Tells wrong sizes.
-    TellsWrongSize,
-    /// Ignores `since`.
-    IgnoresSince,
-    /// Takes its baseline after what it has not listed yet.
-    LateBaseline,
-    /// Gives a cursor that is one mail ahead.
-    CursorAhead,
-    /// Forgets a change once it was shown.
-    ShowsChangesOnce,
-    /// Answers an expired cursor with an empty page.
-    EmptyOnExpired,
-    /// Has no change feed and answers an empty page instead.
-    EmptyWithoutFeed,
-    /// Ends every line with CR LF.
-    MendsLineEnds,
-    /// Answers a batch in its own order.
-    SortsBatches,
-    /// Calls a removed mail an error.
-    GoneIsError,
-    /// Fails a batch because of one mail.
-    FailsWholeBatch,
-    /// Says nothing of what it could not read.
-    HidesFaults,
-    /// Finds every account in order.
-    CheckSaysYes,
-    /// Shows a refused account as an empty mailbox.
-    EmptyOnBadAccount,
-    /// Keeps one mailbox for each connection id, whatever the tenant.
-    SharesBoxes,
-    /// Does not say that the vendor asked for fewer calls.
-    ThrottleUntyped,
-    /// Waits for an answer past its deadline.
-    IgnoresDeadline,
-}
-
-/// Makes fake worlds, all sound or all broken in the same way.
-#[derive(Clone, Copy, Debug)]
-pub struct FakeHarness {
-    defect: Option<Defect>,
-    feed: bool,
-}
-
-impl FakeHarness {
-    /// Makes worlds whose source has a change feed and keeps every rule.
-    pub fn sound() -> Self {
-        Self {
-            defect: None,
-            feed: true,
-        }
-    }
-
-    /// Makes worlds whose source has no change feed and keeps every rule.
-    pub fn sound_without_feed() -> Self {
-        Self {
-            defect: None,
-            feed: false,
-        }
-    }
-
-    /// Makes worlds whose source is broken in one way.
-    pub fn broken(defect: Defect) -> Self {
-        Self {
-            defect: Some(defect),
-            feed: defect != Defect::EmptyWithoutFeed,
-        }
-    }
-}
-
-#[async_trait]
-impl SourceHarness for FakeHarness {
-    async fn start(&self) -> Box<dyn SourceWorld> {
-        Box::new(World {
-            server: Arc::default(),
-            defect: self.defect,
-            feed: self.feed,
-        })
-    }
-}
-
-struct World {
-    server: Arc<Server>,
-    defect: Option<Defect>,
-    feed: bool,
-}
-
-/// All mailboxes.
-#[derive(Debug, Default)]
-struct Server {
-    state: Mutex<State>,
-    lifted: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    boxes: BTreeMap<Account, Mailbox>,
-    trouble: Option<SourceTrouble>,
-    stalled: bool,
-    next_id: u64,
-}
-
-#[derive(Debug, Default)]
-struct Mailbox {
-    /// In order of arrival; a removed mail leaves its place empty.
-    mails: Vec<Option<(u64, RawMail)>>,
-    oldest_cursor: usize,
-    shown: usize,
-}
-
-impl Server {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn trouble(&self) -> Option<SourceTrouble> {
-        self.state().trouble.clone()
-    }
-}
-
-#[async_trait]
-impl SourceWorld for World {
-    fn source(&self) -> Arc<dyn MailSource> {
-        Arc::new(FakeSource {
-            server: Arc::clone(&self.server),
-            defect: self.defect,
-            feed: self.feed,
-            listing: Mutex::default(),
-        })
-    }
-
-    fn settings(&self, _account: Account) -> Value {
-        Value::Null
-    }
-
-    async fn put(&self, account: Account, mails: &[RawMail]) {
-        let mut state = self.server.state();
-        for mail in mails {
-            state.next_id += 1;
-            let id = state.next_id;
-            let mailbox = state.boxes.entry(account).or_default();
-            mailbox.mails.push(Some((id, mail.clone())));
-        }
-    }
-
-    async fn remove(&self, account: Account, id: &ProviderId) {
-        let mut state = self.server.state();
-        let mailbox = state.boxes.entry(account).or_default();
-        let fits = |place: &Option<(u64, RawMail)>| {
-            place
-                .as_ref()
-                .is_some_and(|(own, _)| own.to_string() == id.as_str())
-        };
-        if let Some(place) = mailbox.mails.iter_mut().find(|place| fits(place)) {
-            *place = None;
-        }
-    }
-
-    async fn inject(&self, fault: &SourceTrouble) {
-        let mut state = self.server.state();
-        if *fault == SourceTrouble::ExpireCursors {
-            for mailbox in state.boxes.values_mut() {
-                mailbox.mails.push(None);
-                mailbox.oldest_cursor = mailbox.mails.len();
-            }
-        }
-        state.trouble = Some(fault.clone());
-    }
-
-    async fn lift(&self) {
-        self.server.state().trouble = None;
-        self.server.lifted.notify_waiters();
-    }
-
-    async fn stalled(&self) -> bool {
-        self.server.state().stalled
-    }
-
-    fn patience(&self) -> Duration {
-        // nothing here waits for a network
-        Duration::from_millis(300)
-    }
-}
 
 /// Reads the fake mailboxes.
 #[derive(Debug)]
-struct FakeSource {
-    server: Arc<Server>,
-    defect: Option<Defect>,
-    feed: bool,
+pub(super) struct FakeSource {
+    pub(super) server: Arc<Server>,
+    pub(super) defect: Option<Defect>,
+    pub(super) feed: bool,
     /// Where the last listing stands; only a broken source relies on it.
-    listing: Mutex<Option<usize>>,
+    pub(super) listing: Mutex<Option<usize>>,
 }
 
 impl FakeSource {
