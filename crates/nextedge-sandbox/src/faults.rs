@@ -47,10 +47,12 @@ struct Spec {
     /// `Retry-After` of a named fault, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
-    /// Which input `partial_batch` fails, and on which property.
+    /// Which input `partial_batch` fails, on which property, and what the refusal says.
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     property: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -239,6 +241,7 @@ impl Spec {
                 effect.poison = Some(Poison {
                     index: self.index,
                     property: self.property.clone().unwrap_or_else(|| "email".to_owned()),
+                    message: self.message.clone(),
                 });
             }
             None => {}

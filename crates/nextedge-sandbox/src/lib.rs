@@ -41,7 +41,7 @@
 //!   `{"drop":"before_apply"|"after_apply"}` or `{"name"}` say what happens. Names: `expire_tokens`,
 //!   `revoke_tokens`, `missing_scopes`, `lock_record` (with `id`), `rate_limit` and `account_moving`
 //!   (with `retry_after`), `daily_limit`, `server_error`, `bad_gateway`, `gateway_timeout`,
-//!   `lose_response`, `partial_batch` (with `index` and `property`), `panic`. `GET` lists, `DELETE` lifts them.
+//!   `lose_response`, `partial_batch` (with `index`, `property` and `message`), `panic`. `GET` lists, `DELETE` lifts them.
 //! - `POST reset`; `POST seed`: `{"hubspot":{"account":{"leads","search_lag_ms","rate_limit","time_zone",
 //!   "currency"},"owners","schemas","properties","pipelines","read_only","required","conditional","records"}}`.
 

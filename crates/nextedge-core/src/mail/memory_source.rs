@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::context::CallContext;
 use crate::domain::ProviderId;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Reach, Result};
 use crate::source::{
     ChangesRequest, Cursor, FetchItem, Fetched, ListRequest, MailSource, Page, PageToken,
     SourceCapabilities, Stub,
@@ -83,6 +83,7 @@ struct Mailbox {
     /// Cursors below this position are too old.
     oldest_cursor: usize,
     faults: BTreeMap<ProviderId, (usize, ErrorKind)>,
+    refused: Option<ErrorKind>,
 }
 
 impl MemorySource {
@@ -130,6 +131,23 @@ impl MemorySource {
         mailbox.faults.insert(id, (times, kind));
     }
 
+    /// Lets every call on a box fail with this kind, as when its account is refused; none lifts it.
+    pub fn fail_calls(&self, mailbox: &str, kind: Option<ErrorKind>) {
+        let mut boxes = self.lock();
+        boxes.entry(mailbox.to_owned()).or_default().refused = kind;
+    }
+
+    /// Tells whether calls on the box of a context fail.
+    fn admit(&self, cx: &CallContext) -> Result<()> {
+        let boxes = self.lock();
+        let refused = boxes.get(&box_of(cx)).and_then(|mailbox| mailbox.refused);
+        match refused {
+            None => Ok(()),
+            Some(kind) => Err(Error::new(kind, "calls on this box were told to fail")
+                .with_reach(Reach::Connection)),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Mailbox>> {
         self.boxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,11 +189,12 @@ impl MailSource for MemorySource {
         }
     }
 
-    async fn check(&self, _cx: &CallContext) -> Result<()> {
-        Ok(())
+    async fn check(&self, cx: &CallContext) -> Result<()> {
+        self.admit(cx)
     }
 
     async fn baseline(&self, cx: &CallContext) -> Result<Cursor> {
+        self.admit(cx)?;
         let boxes = self.lock();
         let end = boxes
             .get(&box_of(cx))
@@ -184,6 +203,7 @@ impl MailSource for MemorySource {
     }
 
     async fn list(&self, cx: &CallContext, request: &ListRequest) -> Result<Page> {
+        self.admit(cx)?;
         let from = position(request.page.as_ref().map_or("0", |token| &token.0))?;
         let mut page = self.page(cx, from, request.limit, request.since);
         page.cursor = None;
@@ -197,6 +217,7 @@ impl MailSource for MemorySource {
                 "this source has no change feed",
             ));
         }
+        self.admit(cx)?;
         let since = position(&request.since.0)?;
         let oldest = self
             .lock()
@@ -216,6 +237,7 @@ impl MailSource for MemorySource {
     }
 
     async fn fetch(&self, cx: &CallContext, batch: &[FetchItem]) -> Result<Vec<Result<Fetched>>> {
+        self.admit(cx)?;
         let mut boxes = self.lock();
         let mailbox = boxes.entry(box_of(cx)).or_default();
         Ok(batch.iter().map(|item| fetch_one(mailbox, item)).collect())

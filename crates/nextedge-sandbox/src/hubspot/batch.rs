@@ -356,7 +356,9 @@ fn poisoned(call: &Call, n: usize) -> Result<(), ApiError> {
         Some(poison) if poison.index == n => Err(ApiError::values(vec![Detail {
             code: "INVALID_OPTION",
             property: poison.property.clone(),
-            message: format!("{} was not one of the allowed options.", poison.property),
+            message: poison.message.clone().unwrap_or_else(|| {
+                format!("{} was not one of the allowed options.", poison.property)
+            }),
         }])),
         _ => Ok(()),
     }

@@ -44,6 +44,8 @@ impl Version {
 pub(crate) struct Poison {
     pub(crate) index: usize,
     pub(crate) property: String,
+    /// What the refusal says; vendors may repeat what was sent.
+    pub(crate) message: Option<String>,
 }
 
 /// One request, its path already split and its version named.
