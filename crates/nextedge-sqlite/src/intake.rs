@@ -9,7 +9,7 @@ use rusqlite::params;
 use crate::db::{IdBytes, exec, micros, number};
 use crate::item::{self, Item, Job};
 use crate::lanes::Standing;
-use crate::message::{Intake, Message};
+use crate::message::{self, Intake, Message};
 use crate::outcome;
 use crate::tx::Tx;
 
@@ -35,6 +35,7 @@ pub(crate) fn add_stub(
     }
     message.msg = tx.db.last_insert_rowid();
     tx.count(number, &message.mailbox, message.outcome.kind(), 1);
+    message::count_intake(tx, number, &mut message);
     if message.outcome.kind() == OutcomeKind::Pending {
         item::insert(tx, &Item::intake(number, &message, Standing::Stub))?;
     }
@@ -57,6 +58,8 @@ fn sighting(tx: &Tx<'_>, uid: MessageUid, mailbox: &Mailbox, stub: &Stub) -> Mes
         received_at: micros(stub.received_at.unwrap_or(tx.now)),
         bytes: crate::db::number(stub.bytes.unwrap_or(0)),
         intake,
+        // nothing is counted yet
+        counted: Intake::Parked,
         unknown: false,
         outcome,
     }
@@ -123,6 +126,8 @@ pub(crate) fn fetched(
         "INSERT OR REPLACE INTO raw (msg, tenant, bytes) VALUES (?1, ?2, ?3)",
         params![message.msg, tenant, &arrived.raw[..]],
     )?;
+    message.intake = Intake::Process;
+    message::count_intake(tx, tenant, &mut message);
     tx.cache_raw(tenant, message.uid, arrived.raw);
     item::remove(tx, stub)?;
     let mut ready = Item::intake(tenant, &message, Standing::Ready);

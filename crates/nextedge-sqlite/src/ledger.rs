@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use nextedge_core::store::{Archive, Counts, Ledger, LedgerQuery, LedgerRow, SinkOutcome};
+use nextedge_core::store::{
+    Archive, Counts, Ledger, LedgerQuery, LedgerRow, Overview, SinkOutcome,
+};
 use nextedge_core::{Effect, MailboxId, MessageUid, Plan, Result, TenantId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
@@ -10,6 +12,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use crate::SqliteStore;
 use crate::db::{Columns, IdBytes, all, limit, micros, one};
 use crate::outcome;
+use crate::overview;
 use crate::tx::tenant_number;
 
 const LEDGER_COLUMNS: &str = "m.msg, m.uid, m.mailbox, m.provider_id, m.received_at, m.outcome, m.detail, m.decision, m.errors";
@@ -72,6 +75,15 @@ impl Ledger for SqliteStore {
                 *counts.of_mut(kind) = messages;
             }
             Ok(counts)
+        })
+        .await
+    }
+
+    async fn overview(&self, tenant: &TenantId, mailboxes: usize) -> Result<Overview> {
+        let (tenant, now) = (tenant.clone(), micros(self.now()));
+        self.read(move |db| match tenant_number(db, &tenant)? {
+            Some(tenant) => overview::read(db, tenant, now, mailboxes),
+            None => Ok(Overview::default()),
         })
         .await
     }

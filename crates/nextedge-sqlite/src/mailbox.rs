@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nextedge_core::store::{
-    Mailbox, MailboxClaim, MailboxStore, NextPage, PageCommit, PageCommitted, Scope, SyncRun,
-    SyncState,
+    Mailbox, MailboxClaim, MailboxStore, NextPage, PageCommit, PageCommitted, RunQuery, RunRow,
+    Scope, SyncRun, SyncState,
 };
-use nextedge_core::{LeaseToken, MailboxId, Result, TenantId, later};
+use nextedge_core::{LeaseToken, MailboxId, Result, TenantId, Timestamp, later};
 use rusqlite::{Row, params};
 
 use crate::SqliteStore;
 use crate::db::{Columns, IdBytes, all, encode, exec, limit, micros, one};
 use crate::error::{conflict, fenced, not_found};
 use crate::tx::{Tx, tenant_number};
-use crate::{claims, intake, lanes};
+use crate::{claims, intake, lanes, runs};
 
 #[async_trait]
 impl MailboxStore for SqliteStore {
@@ -85,6 +85,17 @@ impl MailboxStore for SqliteStore {
     ) -> Result<PageCommitted> {
         let (tenant, id) = (tenant.clone(), id.clone());
         self.write(move |tx| commit_page(tx, &tenant, &id, lease, page))
+            .await
+    }
+
+    async fn runs(&self, tenant: &TenantId, query: &RunQuery) -> Result<Vec<RunRow>> {
+        let (tenant, query) = (tenant.clone(), query.clone());
+        self.read(move |db| runs::page(db, &tenant, &query)).await
+    }
+
+    async fn forget_runs(&self, scope: &Scope, before: Timestamp, most: usize) -> Result<u64> {
+        let scope = scope.clone();
+        self.write(move |tx| runs::forget(tx, &scope, before, most))
             .await
     }
 }
@@ -247,8 +258,9 @@ fn commit_page(
         }
     }
     let mut after = before;
-    after.sync = page.sync;
+    let before = std::mem::replace(&mut after.sync, page.sync).run;
     count_page(&mut after.sync.run, done);
+    runs::keep(tx, number, id, &before, &after.sync.run)?;
     move_on(tx, number, &after, page.next)?;
     match (was_listing, lanes::is_listing(&after)) {
         (true, false) => lanes::release_listed(tx, number, id)?,

@@ -40,7 +40,11 @@ impl TenantState {
             return self.commit_calls(now, lease, unit);
         };
         let target = self.fence(now, lease, message, kind)?;
+        let failed = carries_error(&unit);
         let committed = self.apply(message, &target, unit)?;
+        if failed {
+            self.row_mut(message)?.error_at = Some(now);
+        }
         if committed != Committed::Stale {
             self.settle(now, lease, message);
         }
@@ -378,5 +382,18 @@ impl TenantState {
         }
         delivery.state = state;
         Ok(())
+    }
+}
+
+fn carries_error(unit: &Unit) -> bool {
+    match unit {
+        Unit::Retry { .. } | Unit::Dead { .. } => true,
+        Unit::Delivered(unit) => match unit.end {
+            DeliveredEnd::Retry { .. }
+            | DeliveredEnd::Unknown { .. }
+            | DeliveredEnd::Dead { .. } => true,
+            DeliveredEnd::Done | DeliveredEnd::Review(_) => false,
+        },
+        Unit::Fetched { .. } | Unit::Processed(_) | Unit::Park { .. } | Unit::Calls(_) => false,
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::error::ErrorReport;
 use crate::policy::{FieldMap, Policy};
 use crate::store::{
-    AfterDead, DecisionRecord, Gate, JobKind, LedgerRow, Mailbox, Scope, Versioned,
+    AfterDead, DecisionRecord, Gate, JobKind, LedgerRow, Mailbox, RunRow, Scope, Versioned,
 };
 
 #[derive(Debug, Default)]
@@ -83,6 +83,8 @@ pub(super) struct MailboxRow {
     /// Marked while leased: due as soon as it is freed.
     pub(super) dirty: bool,
     pub(super) lease: Option<MailboxLease>,
+    /// Oldest first.
+    pub(super) runs: Vec<RunRow>,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,7 @@ pub(super) struct MessageRow {
     pub(super) decision: Option<DecisionRecord>,
     pub(super) deliveries: BTreeMap<ConnectionId, DeliveryRow>,
     pub(super) errors: Vec<ErrorReport>,
+    pub(super) error_at: Option<Timestamp>,
 }
 
 /// How far a message is before its deliveries.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::overview::Overview;
 use crate::clock::Timestamp;
 use crate::domain::{
     AuditRow, CallRecord, Category, Confidence, ConnectionId, EmailAddress, MailboxId, MessageUid,
@@ -28,6 +29,12 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 
     /// Counts the messages of a mailbox, or of the tenant, by outcome; the sum is every sighting.
     async fn counts(&self, tenant: &TenantId, mailbox: Option<&MailboxId>) -> Result<Counts>;
+
+    /// Reads what stands where: each mailbox (in id order, at most `mailboxes`) and each sink.
+    ///
+    /// Counts are kept current, so that they cost the same whatever the history; lanes are counted,
+    /// which costs a little for each lane with open deliveries.
+    async fn overview(&self, tenant: &TenantId, mailboxes: usize) -> Result<Overview>;
 
     /// Counts the pending deliveries by the owner of their message's decision, in owner order, for
     /// assignment by load.
