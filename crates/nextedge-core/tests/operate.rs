@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nextedge_core::engine::{Engine, EngineOptions};
+use nextedge_core::engine::{Engine, EngineOptions, StatusStream};
 use nextedge_core::memory::MemoryStore;
 use nextedge_core::source::*;
 use nextedge_core::store::{Mailbox, MailboxStore, RunQuery, RunRow, RunState, SyncRun};
@@ -101,7 +101,11 @@ impl Rig {
     }
 
     /// Lets the engine work until `until` holds, moving the clock by 5 s at a time.
-    async fn run_until(&self, mut until: impl AsyncFnMut(&Self) -> bool) {
+    async fn run_until(&self, until: impl AsyncFnMut(&Self) -> bool) {
+        self.run_by(Duration::from_secs(5), until).await;
+    }
+
+    async fn run_by(&self, step: Duration, mut until: impl AsyncFnMut(&Self) -> bool) {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let engine = self.engine.clone();
         let running = tokio::spawn(async move {
@@ -117,7 +121,7 @@ impl Rig {
             for _ in 0..50 {
                 tokio::task::yield_now().await;
             }
-            self.clock.advance(Duration::from_secs(5));
+            self.clock.advance(step);
         }
         panic!("it never came so far");
     }
@@ -185,4 +189,78 @@ async fn runs_are_kept_for_the_time_set_and_no_longer() {
         .await;
     assert!(rig.clock.now() > hours(2), "not before its time");
     assert!(rig.clock.now() < hours(4), "one sweep an hour");
+}
+
+#[tokio::test]
+async fn the_status_tells_how_far_each_mailbox_is_how_fast_and_how_fresh() {
+    let rig = Rig::with(&[], EngineOptions::default()).await;
+    let status = rig.engine.status(&tenant()).await.unwrap();
+    let before = &status.mailboxes[0];
+    assert_eq!((before.progress.percent, before.fresh_seconds), (100, None));
+    assert_eq!(before.progress.remaining_seconds, Some(0));
+
+    // mails are read on threads of their own, which the clock must not outrun by a minute
+    let all = async |rig: &Rig| rig.engine.status(&tenant()).await.unwrap().counts.review == 10;
+    rig.run_by(Duration::from_millis(5), all).await;
+    let status = rig.engine.status(&tenant()).await.unwrap();
+    let mailbox = &status.mailboxes[0];
+    let progress = mailbox.progress;
+    assert_eq!(
+        (progress.total, progress.done, progress.pending),
+        (10, 10, 0)
+    );
+    assert!(progress.rate > 0.0, "{progress:?}");
+    for job in &mailbox.jobs {
+        assert_eq!((job.progress.done, job.progress.pending), (10, 0));
+        assert!(job.progress.rate > 0.0, "{job:?}");
+    }
+    let fresh = mailbox.fresh_seconds.unwrap();
+    rig.clock.advance(Duration::from_secs(90));
+    let later = rig.engine.status(&tenant()).await.unwrap();
+    let mailbox = &later.mailboxes[0];
+    assert_eq!(mailbox.fresh_seconds, Some(fresh + 90));
+    assert_eq!(mailbox.progress.rate, 0.0, "nothing moved for a minute");
+    assert_eq!(later.tenant, tenant());
+}
+
+#[tokio::test]
+async fn the_status_estimates_the_rest_and_names_the_last_error() {
+    let rig = Rig::with(&[2], EngineOptions::default()).await;
+    rig.run_until(async |rig| !rig.ended().await.is_empty())
+        .await;
+    let status = rig.engine.status(&tenant()).await.unwrap();
+    let mailbox = &status.mailboxes[0];
+    assert_eq!(mailbox.failed_runs, 1);
+    assert_eq!(mailbox.failing_since, mailbox.run.started_at);
+    let error = mailbox.last_error.as_ref().unwrap();
+    assert_eq!((error.at, error.message), (mailbox.run.ended_at, None));
+    assert!(error.error.text.contains("the source is away"));
+    if mailbox.progress.pending > 0 && mailbox.progress.rate == 0.0 {
+        assert_eq!(
+            mailbox.progress.remaining_seconds, None,
+            "nothing pretended"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_status_stream_looks_at_once_and_then_never_faster_than_its_bound() {
+    let rig = Rig::with(&[], EngineOptions::default()).await;
+    let mut stream = rig.engine.status_stream(&tenant(), Duration::ZERO);
+    assert_eq!(stream.next().await.unwrap().at, rig.clock.now());
+    let next = tokio::spawn(async move {
+        let status = stream.next().await;
+        (status.unwrap().at, stream)
+    });
+    let almost = StatusStream::MIN_EVERY - Duration::from_millis(1);
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    rig.clock.advance(almost);
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!next.is_finished());
+    rig.clock.advance(Duration::from_millis(1));
+    assert_eq!(next.await.unwrap().0, rig.clock.now());
 }

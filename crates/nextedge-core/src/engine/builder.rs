@@ -106,13 +106,14 @@ impl EngineBuilder {
             Some(key) => key,
             None => random_key()?,
         };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let deps = Deps {
             store,
             sources,
             sinks,
             classifier,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
-            events: Events::new(self.options.event_buffer),
+            events: Events::new(self.options.event_buffer, Arc::clone(&clock)),
+            clock,
             options: self.options,
             token_key: TokenKey::new(token_key),
             tenants: Arc::new(TenantConfigs::default()),

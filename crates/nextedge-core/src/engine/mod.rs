@@ -15,6 +15,7 @@ mod ingest;
 mod open;
 mod options;
 mod process;
+mod rate;
 mod read;
 mod review;
 mod status;
@@ -34,7 +35,7 @@ pub use admin::Confirm;
 pub use builder::EngineBuilder;
 pub use event::EngineEvent;
 pub use options::EngineOptions;
-pub use status::{MailboxStatus, SinkStatus, Status};
+pub use status::{JobStatus, LastError, MailboxStatus, Progress, SinkStatus, Status, StatusStream};
 
 use crate::error::Result;
 use crate::store::Store;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::deps::{Deps, Tally};
+use super::event::EngineEvent;
 use super::read::{Read, ReadMail, Voice, read_batch};
 use super::tenant::TenantConfig;
 use super::threads::{Step, Threads};
@@ -153,7 +154,11 @@ impl<'a> ProcessRun<'a> {
         let asked = super::deps::panic_safe(classifier.name(), classifier.classify(&cx, &request));
         let answer = asked.await.map_err(|error| {
             // no answer is never `None`: a person decides
-            tracing::warn!(message = %mail.message, error = %error, "no classifier answered");
+            self.deps.events.emit(EngineEvent::NoAnswer {
+                tenant: self.tenant.clone(),
+                message: mail.message,
+                error: error.report(),
+            });
         });
         self.answers
             .insert(mail.message, answer.as_ref().ok().cloned());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::ledger::DecisionRecord;
 use crate::classify::Classification;
@@ -109,7 +110,8 @@ pub enum Scope {
 }
 
 /// The three kinds of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(clippy::exhaustive_enums)] // ingest is claimed by mailbox; these three by item
 pub enum JobKind {
     /// Read raw bytes from the source.
