@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use nextedge_core::source::Stub;
 use nextedge_core::store::{Mailbox, Phase};
-use nextedge_core::{MessageUid, Outcome, OutcomeKind, ParkReason, Result, TenantId, Timestamp};
+use nextedge_core::{
+    Labels, MessageUid, Outcome, OutcomeKind, ParkReason, Result, TenantId, Timestamp,
+};
 use rusqlite::params;
 
-use crate::db::{IdBytes, exec, micros, number};
+use crate::db::{IdBytes, encode, exec, micros, number};
 use crate::item::{self, Item, Job};
 use crate::lanes::Standing;
 use crate::message::{self, Intake, Message};
@@ -69,8 +71,8 @@ fn insert(tx: &Tx<'_>, tenant: i64, message: &Message, stub: &Stub) -> Result<us
     exec(
         tx.db,
         "INSERT INTO message (tenant, uid, mailbox, provider_id, locator, hint, rank, received_at,
-             bytes, intake, outcome, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             bytes, intake, outcome, detail, labels)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (tenant, uid) DO NOTHING",
         params![
             tenant,
@@ -84,9 +86,14 @@ fn insert(tx: &Tx<'_>, tenant: i64, message: &Message, stub: &Stub) -> Result<us
             message.bytes,
             message.intake as i64,
             outcome::code(message.outcome.kind()),
-            outcome::detail(&message.outcome)?
+            outcome::detail(&message.outcome)?,
+            stored_labels(&stub.labels)?
         ],
     )
+}
+
+fn stored_labels(labels: &Labels) -> Result<Option<String>> {
+    (!labels.is_empty()).then(|| encode(labels)).transpose()
 }
 
 /// What came with the raw bytes.
@@ -94,6 +101,7 @@ pub(crate) struct Arrived {
     pub(crate) raw: Bytes,
     pub(crate) received_at: Timestamp,
     pub(crate) thread_hint: Option<String>,
+    pub(crate) labels: Labels,
 }
 
 /// Keeps the raw bytes; the message becomes ready to process.
@@ -110,7 +118,8 @@ pub(crate) fn fetched(
     message.unknown = false;
     exec(
         tx.db,
-        "UPDATE message SET received_at = ?3, hint = ?4, bytes = ?5, intake = ?6, unknown = 0
+        "UPDATE message SET received_at = ?3, hint = ?4, bytes = ?5, intake = ?6, unknown = 0,
+             labels = coalesce(labels, ?7)
          WHERE tenant = ?1 AND msg = ?2",
         params![
             tenant,
@@ -118,7 +127,8 @@ pub(crate) fn fetched(
             message.received_at,
             message.hint,
             message.bytes,
-            Intake::Process as i64
+            Intake::Process as i64,
+            stored_labels(&arrived.labels)?
         ],
     )?;
     exec(

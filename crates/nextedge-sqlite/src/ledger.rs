@@ -15,7 +15,7 @@ use crate::outcome;
 use crate::overview;
 use crate::tx::tenant_number;
 
-const LEDGER_COLUMNS: &str = "m.msg, m.uid, m.mailbox, m.provider_id, m.received_at, m.outcome, m.detail, m.decision, m.errors";
+const LEDGER_COLUMNS: &str = "m.msg, m.uid, m.mailbox, m.provider_id, m.received_at, m.outcome, m.detail, m.decision, m.errors, m.labels";
 
 #[async_trait]
 impl Ledger for SqliteStore {
@@ -160,6 +160,7 @@ fn ledger_row(db: &Connection, tenant: i64, row: &Row<'_>) -> Result<LedgerRow> 
         mailbox: row.mailbox(2)?,
         provider_id: row.provider(3)?,
         received_at: Some(row.moment(4)?),
+        labels: row.json_opt(9)?.unwrap_or_default(),
         outcome: outcome::read(row.col(5)?, detail.as_deref())?,
         sinks: sinks(db, tenant, number)?,
         decision: row.json_opt(7)?,

@@ -88,6 +88,31 @@ impl MailboxStore for SqliteStore {
             .await
     }
 
+    async fn tenants(
+        &self,
+        scope: &Scope,
+        after: Option<&TenantId>,
+        most: usize,
+    ) -> Result<Vec<TenantId>> {
+        let (scope, after) = (scope.clone(), after.cloned());
+        self.read(move |db| {
+            let only = match &scope {
+                Scope::All => None,
+                Scope::Tenant(tenant) => Some(tenant.as_str()),
+            };
+            all(
+                db,
+                "SELECT t.name FROM tenant t
+                 WHERE (?1 IS NULL OR t.name = ?1) AND (?2 IS NULL OR t.name > ?2)
+                   AND EXISTS (SELECT 1 FROM mailbox m WHERE m.tenant = t.id)
+                 ORDER BY t.name LIMIT ?3",
+                params![only, after.as_ref().map(TenantId::as_str), limit(most)],
+                |row| row.tenant(0),
+            )
+        })
+        .await
+    }
+
     async fn runs(&self, tenant: &TenantId, query: &RunQuery) -> Result<Vec<RunRow>> {
         let (tenant, query) = (tenant.clone(), query.clone());
         self.read(move |db| runs::page(db, &tenant, &query)).await

@@ -350,6 +350,58 @@ async fn the_overview_shows_each_kind_of_work_the_lanes_and_the_last_error() {
     }
 }
 
+#[tokio::test]
+async fn labels_of_the_listing_stand_and_those_of_the_fetch_fill_in() {
+    let both = Both::new().await;
+    for store in &both.stores {
+        let store = &**store;
+        let mut told = stub("1", "", 1);
+        told.labels = Labels::new(["Sales", "VIP"]);
+        page(
+            store,
+            "me",
+            run(1, Some(2)),
+            vec![told, stub("2", "", 2), stub("3", "", 3)],
+        )
+        .await;
+        let fetch = claim(store, JobKind::Fetch).await;
+        let units = fetch.items.iter().map(|item| {
+            let Unit::Fetched {
+                message,
+                raw,
+                received_at,
+                thread_hint,
+                ..
+            } = fetched(item)
+            else {
+                panic!("raw bytes");
+            };
+            let late = (message != uid(&acme(), "3")).then_some("Late");
+            let labels = Labels::new(late);
+            Unit::Fetched {
+                message,
+                raw,
+                received_at,
+                thread_hint,
+                labels,
+            }
+        });
+        let units = units.collect();
+        commit(store, &fetch, units).await;
+        let process = claim(store, JobKind::Process).await;
+        let expected: [&[&str]; 3] = [&["Sales", "VIP"], &["Late"], &[]];
+        for (item, expected) in process.items.iter().zip(expected) {
+            let Work::Process { labels, .. } = &item.work else {
+                panic!("a decision");
+            };
+            assert_eq!(labels[..], *expected);
+            let row = store.message(&acme(), item.message).await.unwrap().unwrap();
+            assert_eq!(row.labels[..], *expected);
+        }
+        assert_eq!(process.items.len(), 3);
+    }
+}
+
 /// A file that is closed without releasing anything and opened again on a crash.
 struct Sqlite {
     store: Option<SqliteStore>,

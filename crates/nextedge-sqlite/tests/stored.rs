@@ -29,11 +29,10 @@ async fn furnished() -> Fixture {
         .append_calls(&t, &connection("crm"), vec![call(&t)])
         .await
         .unwrap();
-    f.list(
-        &t,
-        vec![stub("1", "", 1), stub("2", "", 2), stub("3", "", 3)],
-    )
-    .await;
+    let mut labelled = stub("1", "", 1);
+    labelled.labels = Labels::new(["Sales/VIP"]);
+    f.list(&t, vec![labelled, stub("2", "", 2), stub("3", "", 3)])
+        .await;
     f.fetch_all(&t).await;
     let claim = f.claim(&t, JobKind::Process).await.unwrap();
     let [first, second, third] = claim.items.as_slice() else {

@@ -184,7 +184,7 @@ impl<'a> ProcessRun<'a> {
             authenticity: voice.authenticity,
             thread: state,
             classification: answer,
-            labels: &[],
+            labels: &mail.labels,
             received_at: mail.received_at,
             assign: AssignInputs {
                 turn,

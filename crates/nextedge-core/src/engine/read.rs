@@ -9,7 +9,8 @@ use super::tenant::TenantConfig;
 use crate::classify::Classification;
 use crate::clock::Timestamp;
 use crate::domain::{
-    Direction, EmailAddress, Fingerprint, MailboxId, Mailer, MessageUid, ParkReason, TenantId,
+    Direction, EmailAddress, Fingerprint, Labels, MailboxId, Mailer, MessageUid, ParkReason,
+    TenantId,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::mail::{Mail, ParseOptions, fingerprint, on_reading_thread, parse_mail};
@@ -28,6 +29,7 @@ pub(crate) struct ReadMail {
     /// The source's own judgement of the thread; a file's hint is only the mail's own claim.
     pub(crate) provider_thread: Option<String>,
     pub(crate) received_at: Timestamp,
+    pub(crate) labels: Labels,
     pub(crate) kept: Option<Classification>,
     /// The read mail, or the name of the limit it exceeds.
     pub(crate) read: Result<Read, String>,
@@ -96,6 +98,7 @@ pub(crate) async fn read_batch(
         let Work::Process {
             mailbox,
             thread_hint,
+            labels,
             raw,
             kept,
         } = &item.work
@@ -110,6 +113,7 @@ pub(crate) async fn read_batch(
             message: item.message,
             mailbox: mailbox.clone(),
             thread_hint: thread_hint.clone(),
+            labels: labels.clone(),
             received_at: item.received_at,
             kept: kept.clone(),
             raw: raw.clone(),
@@ -127,6 +131,7 @@ struct Raw {
     message: MessageUid,
     mailbox: MailboxId,
     thread_hint: Option<String>,
+    labels: Labels,
     received_at: Timestamp,
     kept: Option<Classification>,
     raw: Bytes,
@@ -175,6 +180,7 @@ impl Reader {
         &self,
         message: MessageUid,
         received_at: Timestamp,
+        labels: Labels,
         raw: Bytes,
     ) -> Result<ReadMail> {
         let mailbox = self
@@ -187,6 +193,7 @@ impl Reader {
             message,
             mailbox,
             thread_hint: None,
+            labels,
             received_at,
             kept: None,
             raw,
@@ -195,7 +202,7 @@ impl Reader {
 
     fn read(&self, raw: Raw) -> ReadMail {
         let read = match parse_mail(&raw.raw, &ParseOptions::default()) {
-            Ok(mail) => Ok(self.screen(mail, &raw.mailbox)),
+            Ok(mail) => Ok(self.screen(mail, &raw)),
             Err(fault) => Err(fault.to_string()),
         };
         let live = self
@@ -207,20 +214,21 @@ impl Reader {
             mailbox: raw.mailbox,
             provider_thread: raw.thread_hint.filter(|_| live),
             received_at: raw.received_at,
+            labels: raw.labels,
             kept: raw.kept,
             read,
         }
     }
 
-    fn screen(&self, mail: Mail, mailbox: &MailboxId) -> Read {
-        let row = self.mailboxes.get(mailbox);
+    fn screen(&self, mail: Mail, raw: &Raw) -> Read {
+        let row = self.mailboxes.get(&raw.mailbox);
         let screened = screen(
             &mail,
             &ScreenContext {
                 tenant: &self.tenant,
                 mailbox: row.and_then(|row| row.address.as_ref()),
                 policy: &self.policy,
-                labels: &[],
+                labels: &raw.labels,
                 origin: row.map(|row| row.origin).unwrap_or_default(),
                 token_key: Some(&self.token_key),
                 written_by_us: false,

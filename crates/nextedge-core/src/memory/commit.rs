@@ -121,6 +121,7 @@ impl TenantState {
                 raw,
                 received_at,
                 thread_hint,
+                labels,
                 ..
             } => {
                 let row = self.row_mut(message)?;
@@ -128,6 +129,7 @@ impl TenantState {
                 row.raw = Some(raw);
                 row.received_at = received_at;
                 row.thread_hint = row.thread_hint.take().or(thread_hint);
+                row.labels = std::mem::take(&mut row.labels).or(labels);
                 row.intake = Intake::Process;
                 row.job = Job::default();
             }

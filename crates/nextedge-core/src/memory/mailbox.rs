@@ -101,6 +101,19 @@ impl MailboxStore for MemoryStore {
         rows.commit_page(now, tenant, id, lease, page)
     }
 
+    async fn tenants(
+        &self,
+        scope: &Scope,
+        after: Option<&TenantId>,
+        most: usize,
+    ) -> Result<Vec<TenantId>> {
+        let state = self.lock();
+        let tenants = state.in_scope(scope).into_iter();
+        let tenants = tenants.filter(|id| after.is_none_or(|after| id > after));
+        let has_mailbox = |id: &TenantId| state.tenant(id).is_some_and(|t| !t.mailboxes.is_empty());
+        Ok(tenants.filter(has_mailbox).take(most).collect())
+    }
+
     async fn runs(&self, tenant: &TenantId, query: &RunQuery) -> Result<Vec<RunRow>> {
         let state = self.lock();
         Ok(state
@@ -244,6 +257,7 @@ fn sighting(mailbox: &MailboxId, stub: Stub, now: Timestamp, backfill: bool) -> 
         provider_id: stub.provider_id,
         locator: stub.locator,
         thread_hint: stub.thread_hint,
+        labels: stub.labels,
         bytes: stub.bytes.unwrap_or(0),
         received_at: stub.received_at.unwrap_or(now),
         backfill,

@@ -111,6 +111,7 @@ impl MessageRow {
             mailbox: self.mailbox.clone(),
             provider_id: self.provider_id.clone(),
             received_at: Some(self.received_at),
+            labels: self.labels.clone(),
             outcome: self.outcome(),
             sinks: sinks.collect(),
             decision: self.decision.clone(),

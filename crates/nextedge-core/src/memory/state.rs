@@ -9,9 +9,9 @@ use crate::classify::Classification;
 use crate::clock::Timestamp;
 use crate::context::{Connection, ConnectionRole};
 use crate::domain::{
-    AuditRow, ConnectionId, DeadReason, Effect, Fingerprint, LeaseToken, LinkedRecord, MailboxId,
-    MessageUid, Outcome, ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId, ReviewItem,
-    ReviewState, Slot, TenantId, Thread, ThreadId, ThreadKey,
+    AuditRow, ConnectionId, DeadReason, Effect, Fingerprint, Labels, LeaseToken, LinkedRecord,
+    MailboxId, MessageUid, Outcome, ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId,
+    ReviewItem, ReviewState, Slot, TenantId, Thread, ThreadId, ThreadKey,
 };
 use crate::error::ErrorReport;
 use crate::policy::{FieldMap, Policy};
@@ -101,6 +101,7 @@ pub(super) struct MessageRow {
     pub(super) provider_id: ProviderId,
     pub(super) locator: Option<String>,
     pub(super) thread_hint: Option<String>,
+    pub(super) labels: Labels,
     pub(super) bytes: u64,
     pub(super) received_at: Timestamp,
     pub(super) backfill: bool,

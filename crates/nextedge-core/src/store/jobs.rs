@@ -11,9 +11,9 @@ use super::ledger::DecisionRecord;
 use crate::classify::Classification;
 use crate::clock::Timestamp;
 use crate::domain::{
-    CallRecord, ConnectionId, DeadReason, Effect, Fingerprint, LeaseToken, MailboxId, MessageUid,
-    ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId, ReviewItem, TenantId, Thread,
-    ThreadId, ThreadKey,
+    CallRecord, ConnectionId, DeadReason, Effect, Fingerprint, Labels, LeaseToken, MailboxId,
+    MessageUid, ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId, ReviewItem, TenantId,
+    Thread, ThreadId, ThreadKey,
 };
 use crate::error::{ErrorReport, Result};
 
@@ -208,6 +208,8 @@ pub enum Work {
         mailbox: MailboxId,
         /// The source's thread hint.
         thread_hint: Option<String>,
+        /// The source's labels.
+        labels: Labels,
         /// The raw mail.
         raw: Bytes,
         /// A model answer kept from a refused or failed attempt, so that it is not paid twice.
@@ -254,6 +256,8 @@ pub enum Unit {
         received_at: Timestamp,
         /// The source's thread hint; taken only if the listing did not tell.
         thread_hint: Option<String>,
+        /// The source's labels; taken only if the listing told none.
+        labels: Labels,
     },
     /// A decision.
     Processed(Box<ProcessedUnit>),

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::overview::Overview;
 use crate::clock::Timestamp;
 use crate::domain::{
-    AuditRow, CallRecord, Category, Confidence, ConnectionId, EmailAddress, MailboxId, MessageUid,
-    Outcome, OutcomeKind, PartyKey, Plan, Priority, ProviderId, RecordRef, ReviewDecision,
-    ReviewId, ReviewItem, ReviewState, TenantId, Thread, ThreadId, ThreadKey, Urgency, Versions,
+    AuditRow, CallRecord, Category, Confidence, ConnectionId, EmailAddress, Labels, MailboxId,
+    MessageUid, Outcome, OutcomeKind, PartyKey, Plan, Priority, ProviderId, RecordRef,
+    ReviewDecision, ReviewId, ReviewItem, ReviewState, TenantId, Thread, ThreadId, ThreadKey,
+    Urgency, Versions,
 };
 use crate::error::{ErrorReport, Result};
 
@@ -190,6 +191,9 @@ pub struct LedgerRow {
     pub provider_id: ProviderId,
     /// When the source received it; until it tells, when it was first seen.
     pub received_at: Option<Timestamp>,
+    /// The source's labels.
+    #[serde(default)]
+    pub labels: Labels,
     /// Its one state.
     pub outcome: Outcome,
     /// The state for each sink it was planned for, in connection order.

@@ -65,6 +65,14 @@ pub trait MailboxStore: fmt::Debug + Send + Sync + 'static {
         page: PageCommit,
     ) -> Result<PageCommitted>;
 
+    /// Returns the tenants in scope that have a mailbox, after one, in id order, at most `most`.
+    async fn tenants(
+        &self,
+        scope: &Scope,
+        after: Option<&TenantId>,
+        most: usize,
+    ) -> Result<Vec<TenantId>>;
+
     /// Returns the rows of sync runs, newest first (by start, mailbox, number).
     ///
     /// Rows are written by [`commit_page`](Self::commit_page), in its transaction: a page whose run

@@ -8,7 +8,8 @@ use nextedge_core::store::{
     ProcessedOutcome, Scope, Store, SyncState, ThreadChange, Unit, Work,
 };
 use nextedge_core::{
-    Clock, ManualClock, MessageUid, Outcome, Plan, Result, TenantId, ThreadId, ThreadKey, Timestamp,
+    Clock, Labels, ManualClock, MessageUid, Outcome, Plan, Result, TenantId, ThreadId, ThreadKey,
+    Timestamp,
 };
 
 use crate::build::{
@@ -105,6 +106,7 @@ impl<'a> Bench<'a> {
                 raw: raw(item.message, 200),
                 received_at: item.received_at,
                 thread_hint: None,
+                labels: Labels::default(),
             });
             self.commit(&claim, units.collect()).await;
             self.release(&claim).await;
