@@ -1,146 +1,17 @@
-//! What an operator sees and does: sync runs, status, alerts, replay; on the in-memory store.
+//! What an operator sees and does: sync runs, status, replay; on the in-memory store.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use nextedge_core::engine::{Engine, EngineOptions, StatusStream};
-use nextedge_core::memory::MemoryStore;
-use nextedge_core::source::*;
-use nextedge_core::store::{Mailbox, MailboxStore, RunQuery, RunRow, RunState, SyncRun};
+use nextedge_core::engine::{Confirm, EngineOptions, ReplayRequest, Replayed, StatusStream};
+use nextedge_core::store::{Ledger, MailboxStore, RunState};
 use nextedge_core::*;
 
-use support::{ListSource, WordClassifier, mail, tenant};
-
-/// Ten mails in pages of four; some calls fail.
-#[derive(Clone, Debug)]
-struct Faulty {
-    mails: ListSource,
-    calls: Arc<AtomicU32>,
-    fails: &'static [u32],
-}
-
-#[async_trait]
-impl MailSource for Faulty {
-    fn name(&self) -> &str {
-        "list"
-    }
-
-    fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities::default()
-    }
-
-    async fn check(&self, _cx: &CallContext) -> Result<()> {
-        Ok(())
-    }
-
-    async fn baseline(&self, cx: &CallContext) -> Result<Cursor> {
-        self.mails.baseline(cx).await
-    }
-
-    async fn list(&self, cx: &CallContext, request: &ListRequest) -> Result<Page> {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.fails.contains(&call) {
-            return Err(Error::new(ErrorKind::Unavailable, "the source is away"));
-        }
-        let limit = request.limit.min(4);
-        let request = ListRequest {
-            limit,
-            ..request.clone()
-        };
-        self.mails.list(cx, &request).await
-    }
-
-    async fn fetch(&self, cx: &CallContext, batch: &[FetchItem]) -> Result<Vec<Result<Fetched>>> {
-        self.mails.fetch(cx, batch).await
-    }
-}
-
-struct Rig {
-    clock: Arc<ManualClock>,
-    store: Arc<MemoryStore>,
-    engine: Engine,
-}
-
-impl Rig {
-    async fn with(fails: &'static [u32], options: EngineOptions) -> Self {
-        let clock = Arc::new(ManualClock::default());
-        let store = Arc::new(MemoryStore::with_clock(clock.clone()));
-        let mails = ListSource::default();
-        for n in 0..10 {
-            let from = "Ann Lee <ann@acme.example>";
-            mails.push("in", mail(&format!("m{n}@x"), n, from, "no word", &[]));
-        }
-        let source = Faulty {
-            mails,
-            calls: Arc::default(),
-            fails,
-        };
-        let engine = Engine::builder()
-            .shared_store(store.clone())
-            .source(source)
-            .classifier(WordClassifier)
-            .clock(clock.clone())
-            .options(options)
-            .build()
-            .unwrap();
-        let id = ConnectionId::new("in").unwrap();
-        let connection = Connection::new(id.clone(), "list", ConnectionRole::Source);
-        engine.connect_source(&tenant(), connection).await.unwrap();
-        let mailbox = Mailbox::new(MailboxId::new("me").unwrap(), id);
-        engine.add_mailbox(&tenant(), mailbox).await.unwrap();
-        Self {
-            clock,
-            store,
-            engine,
-        }
-    }
-
-    /// Lets the engine work until `until` holds, moving the clock by 5 s at a time.
-    async fn run_until(&self, until: impl AsyncFnMut(&Self) -> bool) {
-        self.run_by(Duration::from_secs(5), until).await;
-    }
-
-    async fn run_by(&self, step: Duration, mut until: impl AsyncFnMut(&Self) -> bool) {
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let engine = self.engine.clone();
-        let running = tokio::spawn(async move {
-            engine.run(async { drop(stopped.await) }).await.unwrap();
-        });
-        for _ in 0..5000 {
-            if until(self).await {
-                drop(stop);
-                // whoever waits for a moment sees the stop at once
-                running.await.unwrap();
-                return;
-            }
-            for _ in 0..50 {
-                tokio::task::yield_now().await;
-            }
-            self.clock.advance(step);
-        }
-        panic!("it never came so far");
-    }
-
-    async fn runs(&self) -> Vec<RunRow> {
-        let query = RunQuery {
-            limit: 1000,
-            ..RunQuery::default()
-        };
-        self.store.runs(&tenant(), &query).await.unwrap()
-    }
-
-    async fn ended(&self) -> Vec<SyncRun> {
-        let rows = self.runs().await.into_iter();
-        rows.map(|row| row.run)
-            .filter(|run| run.ended_at.is_some())
-            .collect()
-    }
-}
+use support::rig::Rig;
+use support::tenant;
 
 #[tokio::test]
 async fn a_run_that_broke_off_is_one_row_and_the_run_that_went_on_another() {
@@ -263,4 +134,67 @@ async fn a_status_stream_looks_at_once_and_then_never_faster_than_its_bound() {
     assert!(!next.is_finished());
     rig.clock.advance(Duration::from_millis(1));
     assert_eq!(next.await.unwrap().0, rig.clock.now());
+}
+
+#[tokio::test]
+async fn a_replay_is_shown_first_and_done_when_its_number_is_confirmed() {
+    let rig = Rig::with(&[], EngineOptions::default()).await;
+    rig.broken.store(true, Ordering::Relaxed);
+    let counts = async |rig: &Rig| rig.store.counts(&tenant(), None).await.unwrap();
+    rig.run_until(async |rig| counts(rig).await.dead == 10)
+        .await;
+
+    let (t, all) = (tenant(), ReplayRequest::default());
+    let shown = rig.engine.replay(&t, &all, None).await.unwrap();
+    assert_eq!((shown.messages.len(), shown.done), (10, None));
+    assert_eq!(counts(&rig).await.dead, 10, "a dry run changes nothing");
+    let wrong = rig
+        .engine
+        .replay(&t, &all, Some(Confirm(9)))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        (wrong.context("confirmed"), wrong.context("found")),
+        (Some("9"), Some("10"))
+    );
+    assert_eq!(counts(&rig).await.dead, 10);
+    let parked = ReplayRequest::default().with_what(Replayed::Parked);
+    assert!(
+        rig.engine
+            .replay(&t, &parked, None)
+            .await
+            .unwrap()
+            .messages
+            .is_empty()
+    );
+    let other = MailboxId::new("other").unwrap();
+    let other = ReplayRequest::default().with_mailbox(other);
+    assert!(
+        rig.engine
+            .replay(&t, &other, None)
+            .await
+            .unwrap()
+            .messages
+            .is_empty()
+    );
+    for limit in [0, ReplayRequest::MAX + 1] {
+        let bad = ReplayRequest::default().with_limit(limit);
+        let error = rig.engine.replay(&t, &bad, None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+    }
+
+    let three = ReplayRequest::default().with_limit(3);
+    let done = rig
+        .engine
+        .replay(&t, &three, Some(Confirm(3)))
+        .await
+        .unwrap();
+    assert_eq!((done.messages.len(), done.done), (3, Some(3)));
+    let now = counts(&rig).await;
+    assert_eq!((now.dead, now.pending), (7, 3));
+    rig.engine.replay(&t, &all, Some(Confirm(7))).await.unwrap();
+    rig.broken.store(false, Ordering::Relaxed);
+    rig.run_until(async |rig| counts(rig).await.review == 10)
+        .await;
 }

@@ -8,6 +8,7 @@ use futures::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::alerts::Alerts;
 use super::event::{EngineEvent, Events};
 use super::options::EngineOptions;
 use super::tenant::TenantConfigs;
@@ -33,6 +34,7 @@ pub(crate) struct Deps {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: EngineOptions,
     pub(crate) events: Events,
+    pub(crate) alerts: Alerts,
     pub(crate) token_key: TokenKey,
     pub(crate) tenants: Arc<TenantConfigs>,
     pub(crate) work: watch::Sender<u64>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use super::rate::Rates;
+use crate::alert::{Change, Notice};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::{ConnectionId, MailboxId, MessageUid, OutcomeKind, TenantId};
 use crate::error::ErrorReport;
@@ -116,6 +117,29 @@ pub enum EngineEvent {
         message: MessageUid,
         /// Why.
         error: ErrorReport,
+    },
+    /// An alert was raised or cleared.
+    AlertChanged {
+        /// What happened to which.
+        notice: Notice,
+    },
+    /// A notifier could not be told.
+    NoticeFailed {
+        /// Which notifier.
+        notifier: Arc<str>,
+        /// Whose alert.
+        tenant: TenantId,
+        /// Whether it is tried again.
+        again: bool,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// Too many notices wait for a notifier: one was left out.
+    NoticeDropped {
+        /// Which notifier.
+        notifier: Arc<str>,
+        /// Whose alert.
+        tenant: TenantId,
     },
     /// A connector broke its contract or panicked; the item is treated as failed.
     ConnectorFault {
@@ -249,10 +273,40 @@ fn measure(event: &EngineEvent) {
             metrics::counter!("nextedge_no_answer").increment(1);
             tracing::warn!(%tenant, %message, error = %error.text, "no classifier answered");
         }
+        EngineEvent::AlertChanged { notice } => measure_alert(notice),
+        EngineEvent::NoticeFailed {
+            notifier,
+            tenant,
+            again,
+            error,
+        } => {
+            metrics::counter!("nextedge_notices_failed", "notifier" => notifier.to_string())
+                .increment(1);
+            tracing::warn!(%tenant, %notifier, again, error = %error.text, "notice not told");
+        }
+        EngineEvent::NoticeDropped { notifier, tenant } => {
+            metrics::counter!("nextedge_notices_dropped", "notifier" => notifier.to_string())
+                .increment(1);
+            tracing::error!(%tenant, %notifier, "notice left out: too many wait");
+        }
         EngineEvent::ConnectorFault { connector, fault } => {
             metrics::counter!("nextedge_connector_faults", "connector" => connector.to_string())
                 .increment(1);
             tracing::error!(%connector, fault, "connector fault");
         }
+    }
+}
+
+#[allow(clippy::disallowed_macros)] // the one place that emits metrics
+fn measure_alert(notice: &Notice) {
+    let (alert, change) = (&notice.alert, notice.change.as_str());
+    metrics::counter!("nextedge_alerts", "rule" => alert.rule.clone(), "change" => change)
+        .increment(1);
+    let (rule, subject, facts) = (&alert.rule, &alert.subject, &alert.facts);
+    match notice.change {
+        Change::Raised => {
+            tracing::warn!(tenant = %alert.tenant, rule, %subject, facts, "alert raised")
+        }
+        Change::Cleared => tracing::info!(tenant = %alert.tenant, rule, %subject, "alert cleared"),
     }
 }
