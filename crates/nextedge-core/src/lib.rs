@@ -3,6 +3,7 @@
 //! A service names its connectors and its policy and runs the engine; mail then travels through
 //! four functions, each ending in one durable commit: `ingest`, `fetch`, `process`, `deliver`.
 
+pub mod alert;
 pub mod classify;
 mod clock;
 mod context;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::context::CallContext;
-use crate::domain::ProviderId;
+use crate::domain::{Labels, ProviderId};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads one kind of mailbox, for every tenant that has connected one.
@@ -156,6 +156,9 @@ pub struct Stub {
     pub locator: Option<String>,
     /// The source shows it as an unsent draft.
     pub draft: bool,
+    /// The source's own labels or folders, if the listing tells.
+    #[serde(default)]
+    pub labels: Labels,
 }
 
 impl Stub {
@@ -168,6 +171,7 @@ impl Stub {
             bytes: None,
             locator: None,
             draft: false,
+            labels: Labels::default(),
         }
     }
 }
@@ -222,6 +226,8 @@ pub enum Fetched {
         received_at: Option<Timestamp>,
         /// The source's thread id, if the listing did not tell.
         thread_hint: Option<String>,
+        /// The source's own labels or folders, if the listing did not tell.
+        labels: Labels,
     },
     /// It is no longer there.
     Gone,
@@ -234,6 +240,7 @@ impl Fetched {
             bytes,
             received_at: None,
             thread_hint: None,
+            labels: Labels::default(),
         }
     }
 }

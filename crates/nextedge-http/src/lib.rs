@@ -61,6 +61,7 @@
 //! | [`RateLimits`], [`RateLimit`] | a vendor's quota as data |
 //! | [`RetryOptions`], [`BreakerOptions`] | repetition and breaker |
 //! | [`CallCount`], [`Cause`] | how many calls were made, and why |
+//! | [`WebhookNotifier`] | alerts as signed JSON to a web address |
 
 mod audit;
 mod breaker;
@@ -78,6 +79,7 @@ mod stats;
 mod status;
 mod token;
 mod transport;
+mod webhook;
 mod window;
 
 pub use breaker::{BreakerOptions, BreakerState};
@@ -90,3 +92,4 @@ pub use response::{Response, ResponseSummary};
 pub use retry::RetryOptions;
 pub use stats::{CallCount, Cause};
 pub use token::{StaticToken, TokenProvider};
+pub use webhook::WebhookNotifier;

@@ -52,6 +52,7 @@ async fn way(mails: usize, bytes: usize) {
         raw: body.clone(),
         received_at: item.received_at,
         thread_hint: None,
+        labels: Labels::default(),
     })
     .await;
     phase("fetch");

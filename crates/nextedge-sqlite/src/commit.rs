@@ -137,12 +137,14 @@ fn apply(
             raw,
             received_at,
             thread_hint,
+            labels,
             ..
         } => {
             let arrived = Arrived {
                 raw,
                 received_at,
                 thread_hint,
+                labels,
             };
             intake::fetched(tx, tenant, message, &item, arrived)?;
         }

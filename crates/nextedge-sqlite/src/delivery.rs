@@ -15,7 +15,7 @@ use crate::message::{self, Message};
 use crate::outcome;
 use crate::review;
 use crate::threads;
-use crate::tx::Tx;
+use crate::tx::{Place, Tx};
 
 /// What writes need of a delivery.
 struct DeliveryRow {
@@ -72,11 +72,14 @@ pub(crate) fn plan(
     let unknown = match row {
         None => {
             insert(tx, tenant, message, plan, &outcome)?;
+            count(tx, tenant, connection.as_str(), None, outcome.kind());
             false
         }
         Some(row) if row.state == OutcomeKind::Delivered => return Ok(()),
         Some(row) => {
             replace(tx, tenant, row.id, plan, &outcome)?;
+            let before = Some(row.state);
+            count(tx, tenant, connection.as_str(), before, outcome.kind());
             let old = item(tx.db, tenant, message.uid, connection.as_str())?;
             if let Some(old) = &old {
                 item::remove(tx, old)?;
@@ -129,8 +132,33 @@ fn replace(tx: &Tx<'_>, tenant: i64, id: i64, plan: &Plan, outcome: &Outcome) ->
     .map(|_| ())
 }
 
+/// Counts a delivery out of one state and into another.
+fn count(
+    tx: &mut Tx<'_>,
+    tenant: i64,
+    connection: &str,
+    before: Option<OutcomeKind>,
+    after: OutcomeKind,
+) {
+    let place = || Place::Deliver(connection.to_owned());
+    if let Some(before) = before {
+        tx.count_work(tenant, place(), outcome::code(before), -1);
+    }
+    tx.count_work(tenant, place(), outcome::code(after), 1);
+}
+
 /// Sets the state of an item's delivery.
-pub(crate) fn set_state(tx: &Tx<'_>, tenant: i64, item: &Item, outcome: &Outcome) -> Result<()> {
+pub(crate) fn set_state(
+    tx: &mut Tx<'_>,
+    tenant: i64,
+    item: &Item,
+    outcome: &Outcome,
+) -> Result<()> {
+    let connection = ConnectionId::new(&item.key.connection)?;
+    if let Some(row) = find(tx.db, tenant, item.msg, &connection)? {
+        let before = Some(row.state);
+        count(tx, tenant, connection.as_str(), before, outcome.kind());
+    }
     exec(
         tx.db,
         "UPDATE delivery SET state = ?4, detail = ?5, unknown = ?6
@@ -149,7 +177,7 @@ pub(crate) fn set_state(tx: &Tx<'_>, tenant: i64, item: &Item, outcome: &Outcome
 
 /// Gives a claimed delivery up.
 pub(crate) fn give_up(
-    tx: &Tx<'_>,
+    tx: &mut Tx<'_>,
     tenant: i64,
     mut item: Item,
     outcome: &Outcome,

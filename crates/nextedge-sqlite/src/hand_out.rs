@@ -134,7 +134,7 @@ fn fetch_work(tx: &Tx<'_>, tenant: i64, item: &TakenItem) -> Result<(String, Wor
 fn process_work(tx: &Tx<'_>, tenant: i64, item: &TakenItem) -> Result<(String, Work)> {
     let found = one(
         tx.db,
-        "SELECT mailbox, hint, kept FROM message WHERE tenant = ?1 AND msg = ?2",
+        "SELECT mailbox, hint, kept, labels FROM message WHERE tenant = ?1 AND msg = ?2",
         params![tenant, item.msg],
         |row| {
             let thread_hint: Option<String> = row.col(1)?;
@@ -142,6 +142,7 @@ fn process_work(tx: &Tx<'_>, tenant: i64, item: &TakenItem) -> Result<(String, W
             let work = Work::Process {
                 mailbox: row.mailbox(0)?,
                 thread_hint,
+                labels: row.json_opt(3)?.unwrap_or_default(),
                 raw: Bytes::new(),
                 kept: row.json_opt(2)?,
             };

@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use nextedge_core::source::Stub;
 use nextedge_core::store::{Mailbox, Phase};
-use nextedge_core::{MessageUid, Outcome, OutcomeKind, ParkReason, Result, TenantId, Timestamp};
+use nextedge_core::{
+    Labels, MessageUid, Outcome, OutcomeKind, ParkReason, Result, TenantId, Timestamp,
+};
 use rusqlite::params;
 
-use crate::db::{IdBytes, exec, micros, number};
+use crate::db::{IdBytes, encode, exec, micros, number};
 use crate::item::{self, Item, Job};
 use crate::lanes::Standing;
-use crate::message::{Intake, Message};
+use crate::message::{self, Intake, Message};
 use crate::outcome;
 use crate::tx::Tx;
 
@@ -35,6 +37,7 @@ pub(crate) fn add_stub(
     }
     message.msg = tx.db.last_insert_rowid();
     tx.count(number, &message.mailbox, message.outcome.kind(), 1);
+    message::count_intake(tx, number, &mut message);
     if message.outcome.kind() == OutcomeKind::Pending {
         item::insert(tx, &Item::intake(number, &message, Standing::Stub))?;
     }
@@ -57,6 +60,8 @@ fn sighting(tx: &Tx<'_>, uid: MessageUid, mailbox: &Mailbox, stub: &Stub) -> Mes
         received_at: micros(stub.received_at.unwrap_or(tx.now)),
         bytes: crate::db::number(stub.bytes.unwrap_or(0)),
         intake,
+        // nothing is counted yet
+        counted: Intake::Parked,
         unknown: false,
         outcome,
     }
@@ -66,8 +71,8 @@ fn insert(tx: &Tx<'_>, tenant: i64, message: &Message, stub: &Stub) -> Result<us
     exec(
         tx.db,
         "INSERT INTO message (tenant, uid, mailbox, provider_id, locator, hint, rank, received_at,
-             bytes, intake, outcome, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             bytes, intake, outcome, detail, labels)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (tenant, uid) DO NOTHING",
         params![
             tenant,
@@ -81,9 +86,14 @@ fn insert(tx: &Tx<'_>, tenant: i64, message: &Message, stub: &Stub) -> Result<us
             message.bytes,
             message.intake as i64,
             outcome::code(message.outcome.kind()),
-            outcome::detail(&message.outcome)?
+            outcome::detail(&message.outcome)?,
+            stored_labels(&stub.labels)?
         ],
     )
+}
+
+fn stored_labels(labels: &Labels) -> Result<Option<String>> {
+    (!labels.is_empty()).then(|| encode(labels)).transpose()
 }
 
 /// What came with the raw bytes.
@@ -91,6 +101,7 @@ pub(crate) struct Arrived {
     pub(crate) raw: Bytes,
     pub(crate) received_at: Timestamp,
     pub(crate) thread_hint: Option<String>,
+    pub(crate) labels: Labels,
 }
 
 /// Keeps the raw bytes; the message becomes ready to process.
@@ -107,7 +118,8 @@ pub(crate) fn fetched(
     message.unknown = false;
     exec(
         tx.db,
-        "UPDATE message SET received_at = ?3, hint = ?4, bytes = ?5, intake = ?6, unknown = 0
+        "UPDATE message SET received_at = ?3, hint = ?4, bytes = ?5, intake = ?6, unknown = 0,
+             labels = coalesce(labels, ?7)
          WHERE tenant = ?1 AND msg = ?2",
         params![
             tenant,
@@ -115,7 +127,8 @@ pub(crate) fn fetched(
             message.received_at,
             message.hint,
             message.bytes,
-            Intake::Process as i64
+            Intake::Process as i64,
+            stored_labels(&arrived.labels)?
         ],
     )?;
     exec(
@@ -123,6 +136,8 @@ pub(crate) fn fetched(
         "INSERT OR REPLACE INTO raw (msg, tenant, bytes) VALUES (?1, ?2, ?3)",
         params![message.msg, tenant, &arrived.raw[..]],
     )?;
+    message.intake = Intake::Process;
+    message::count_intake(tx, tenant, &mut message);
     tx.cache_raw(tenant, message.uid, arrived.raw);
     item::remove(tx, stub)?;
     let mut ready = Item::intake(tenant, &message, Standing::Ready);

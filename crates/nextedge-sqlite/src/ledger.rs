@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use nextedge_core::store::{Archive, Counts, Ledger, LedgerQuery, LedgerRow, SinkOutcome};
+use nextedge_core::store::{
+    Archive, Counts, Ledger, LedgerQuery, LedgerRow, Overview, SinkOutcome,
+};
 use nextedge_core::{Effect, MailboxId, MessageUid, Plan, Result, TenantId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
@@ -10,9 +12,10 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use crate::SqliteStore;
 use crate::db::{Columns, IdBytes, all, limit, micros, one};
 use crate::outcome;
+use crate::overview;
 use crate::tx::tenant_number;
 
-const LEDGER_COLUMNS: &str = "m.msg, m.uid, m.mailbox, m.provider_id, m.received_at, m.outcome, m.detail, m.decision, m.errors";
+const LEDGER_COLUMNS: &str = "m.msg, m.uid, m.mailbox, m.provider_id, m.received_at, m.outcome, m.detail, m.decision, m.errors, m.labels";
 
 #[async_trait]
 impl Ledger for SqliteStore {
@@ -72,6 +75,15 @@ impl Ledger for SqliteStore {
                 *counts.of_mut(kind) = messages;
             }
             Ok(counts)
+        })
+        .await
+    }
+
+    async fn overview(&self, tenant: &TenantId, mailboxes: usize) -> Result<Overview> {
+        let (tenant, now) = (tenant.clone(), micros(self.now()));
+        self.read(move |db| match tenant_number(db, &tenant)? {
+            Some(tenant) => overview::read(db, tenant, now, mailboxes),
+            None => Ok(Overview::default()),
         })
         .await
     }
@@ -148,6 +160,7 @@ fn ledger_row(db: &Connection, tenant: i64, row: &Row<'_>) -> Result<LedgerRow> 
         mailbox: row.mailbox(2)?,
         provider_id: row.provider(3)?,
         received_at: Some(row.moment(4)?),
+        labels: row.json_opt(9)?.unwrap_or_default(),
         outcome: outcome::read(row.col(5)?, detail.as_deref())?,
         sinks: sinks(db, tenant, number)?,
         decision: row.json_opt(7)?,

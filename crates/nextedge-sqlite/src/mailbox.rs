@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nextedge_core::store::{
-    Mailbox, MailboxClaim, MailboxStore, NextPage, PageCommit, PageCommitted, Scope, SyncRun,
-    SyncState,
+    Mailbox, MailboxClaim, MailboxStore, NextPage, PageCommit, PageCommitted, RunQuery, RunRow,
+    Scope, SyncRun, SyncState,
 };
-use nextedge_core::{LeaseToken, MailboxId, Result, TenantId, later};
+use nextedge_core::{LeaseToken, MailboxId, Result, TenantId, Timestamp, later};
 use rusqlite::{Row, params};
 
 use crate::SqliteStore;
@@ -15,7 +15,7 @@ use crate::db::{Columns, IdBytes, all, encode, exec, limit, micros, one};
 use crate::error::{conflict, fenced, not_found};
 use crate::lanes::Listings;
 use crate::tx::{Tx, tenant_number};
-use crate::{claims, intake, lanes};
+use crate::{claims, intake, lanes, runs};
 
 #[async_trait]
 impl MailboxStore for SqliteStore {
@@ -86,6 +86,42 @@ impl MailboxStore for SqliteStore {
     ) -> Result<PageCommitted> {
         let (tenant, id) = (tenant.clone(), id.clone());
         self.write(move |tx| commit_page(tx, &tenant, &id, lease, page))
+            .await
+    }
+
+    async fn tenants(
+        &self,
+        scope: &Scope,
+        after: Option<&TenantId>,
+        most: usize,
+    ) -> Result<Vec<TenantId>> {
+        let (scope, after) = (scope.clone(), after.cloned());
+        self.read(move |db| {
+            let only = match &scope {
+                Scope::All => None,
+                Scope::Tenant(tenant) => Some(tenant.as_str()),
+            };
+            all(
+                db,
+                "SELECT t.name FROM tenant t
+                 WHERE (?1 IS NULL OR t.name = ?1) AND (?2 IS NULL OR t.name > ?2)
+                   AND EXISTS (SELECT 1 FROM mailbox m WHERE m.tenant = t.id)
+                 ORDER BY t.name LIMIT ?3",
+                params![only, after.as_ref().map(TenantId::as_str), limit(most)],
+                |row| row.tenant(0),
+            )
+        })
+        .await
+    }
+
+    async fn runs(&self, tenant: &TenantId, query: &RunQuery) -> Result<Vec<RunRow>> {
+        let (tenant, query) = (tenant.clone(), query.clone());
+        self.read(move |db| runs::page(db, &tenant, &query)).await
+    }
+
+    async fn forget_runs(&self, scope: &Scope, before: Timestamp, most: usize) -> Result<u64> {
+        let scope = scope.clone();
+        self.write(move |tx| runs::forget(tx, &scope, before, most))
             .await
     }
 }
@@ -243,8 +279,9 @@ fn commit_page(
         }
     }
     let mut after = before;
-    after.sync = page.sync;
+    let before = std::mem::replace(&mut after.sync, page.sync).run;
     count_page(&mut after.sync.run, done);
+    runs::keep(tx, number, id, &before, &after.sync.run)?;
     move_on(tx, number, &after, page.next)?;
     lanes::follow_listing(tx, number, &listings)?;
     if probe {

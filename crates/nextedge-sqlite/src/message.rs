@@ -8,7 +8,7 @@ use crate::db::{Columns, IdBytes, all, encode, exec, one};
 use crate::error::stored;
 use crate::lanes::LaneKey;
 use crate::outcome;
-use crate::tx::Tx;
+use crate::tx::{Place, Tx};
 
 /// How far a message is before its deliveries; the number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,17 @@ impl Intake {
     }
 }
 
+impl Intake {
+    /// The work a message waits for, if it is counted there.
+    fn place(self, mailbox: &str) -> Option<Place> {
+        match self {
+            Self::Fetch => Some(Place::Fetch(mailbox.to_owned())),
+            Self::Process => Some(Place::Process(mailbox.to_owned())),
+            Self::Planned | Self::Held | Self::Parked | Self::Dead => None,
+        }
+    }
+}
+
 /// What writes need of a message.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
@@ -52,6 +63,8 @@ pub(crate) struct Message {
     pub(crate) received_at: i64,
     pub(crate) bytes: i64,
     pub(crate) intake: Intake,
+    /// What `intake` was when it was last counted.
+    pub(crate) counted: Intake,
     pub(crate) unknown: bool,
     pub(crate) outcome: Outcome,
 }
@@ -81,6 +94,7 @@ pub(crate) fn find(db: &Connection, tenant: i64, uid: MessageUid) -> Result<Opti
                 received_at: row.col(4)?,
                 bytes: row.col(5)?,
                 intake: Intake::of(row.col(6)?)?,
+                counted: Intake::of(row.col(6)?)?,
                 unknown: row.col(7)?,
                 outcome: outcome::read(row.col(8)?, detail.as_deref())?,
             })
@@ -115,7 +129,21 @@ pub(crate) fn set(
     }
     message.intake = intake;
     message.outcome = outcome;
+    count_intake(tx, tenant, message);
     Ok(())
+}
+
+/// Counts a message out of the work it was in and into the work it is in.
+pub(crate) fn count_intake(tx: &mut Tx<'_>, tenant: i64, message: &mut Message) {
+    if message.counted == message.intake {
+        return;
+    }
+    for (intake, by) in [(message.counted, -1), (message.intake, 1)] {
+        if let Some(place) = intake.place(&message.mailbox) {
+            tx.count_work(tenant, place, 0, by);
+        }
+    }
+    message.counted = message.intake;
 }
 
 /// Lets the deliveries of a planned message tell its outcome: the worst, the first of equals.
@@ -160,8 +188,8 @@ pub(crate) fn push_error(tx: &Tx<'_>, tenant: i64, msg: i64, error: ErrorReport)
     errors.push(error);
     exec(
         tx.db,
-        "UPDATE message SET errors = ?3 WHERE tenant = ?1 AND msg = ?2",
-        params![tenant, msg, encode(&errors)?],
+        "UPDATE message SET errors = ?3, error_at = ?4 WHERE tenant = ?1 AND msg = ?2",
+        params![tenant, msg, encode(&errors)?, tx.now_micros()],
     )
     .map(|_| ())
 }

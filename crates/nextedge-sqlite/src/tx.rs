@@ -20,6 +20,7 @@ pub(crate) struct Tx<'a> {
     /// Raw mail that enters the cache if the transaction commits.
     pub(crate) fresh: Vec<Fresh>,
     counts: BTreeMap<(i64, String, i64), i64>,
+    backlog: BTreeMap<(i64, Place, i64), i64>,
     listing: BTreeMap<(i64, String), bool>,
 }
 
@@ -30,6 +31,7 @@ impl<'a> Tx<'a> {
             now,
             fresh: Vec::new(),
             counts: BTreeMap::new(),
+            backlog: BTreeMap::new(),
             listing: BTreeMap::new(),
         }
     }
@@ -64,6 +66,11 @@ impl<'a> Tx<'a> {
     pub(crate) fn count(&mut self, tenant: i64, mailbox: &str, kind: OutcomeKind, by: i64) {
         let key = (tenant, mailbox.to_owned(), code(kind));
         *self.counts.entry(key).or_default() += by;
+    }
+
+    /// Counts an item of a kind of work in or out; written once at the end of the request.
+    pub(crate) fn count_work(&mut self, tenant: i64, place: Place, state: i64, by: i64) {
+        *self.backlog.entry((tenant, place, state)).or_default() += by;
     }
 
     /// Whether processing of a mailbox waits for first listings of its tenant to end.
@@ -101,7 +108,40 @@ impl<'a> Tx<'a> {
                 )?;
             }
         }
+        for ((tenant, place, state), by) in std::mem::take(&mut self.backlog) {
+            if by != 0 {
+                let (kind, place) = place.parts();
+                exec(
+                    self.db,
+                    "INSERT INTO backlog (tenant, kind, place, state, items) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE SET items = items + excluded.items",
+                    params![tenant, kind, place, state, by],
+                )?;
+            }
+        }
         Ok(())
+    }
+}
+
+/// A kind of work and where it is done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// Raw bytes of a mailbox.
+    Fetch(String),
+    /// Decisions over a mailbox.
+    Process(String),
+    /// Deliveries to a connection.
+    Deliver(String),
+}
+
+impl Place {
+    /// As stored.
+    fn parts(&self) -> (i64, &str) {
+        match self {
+            Self::Fetch(mailbox) => (0, mailbox),
+            Self::Process(mailbox) => (1, mailbox),
+            Self::Deliver(connection) => (2, connection),
+        }
     }
 }
 

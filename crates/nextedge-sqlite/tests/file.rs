@@ -179,6 +179,7 @@ async fn a_full_disk_refuses_and_recovers() {
             raw: vec![b'x'; 20_000].into(),
             received_at: item.received_at,
             thread_hint: None,
+            labels: Labels::default(),
         };
         match f.store.commit(&t, claim.lease, vec![unit]).await {
             Ok(_) => accepted += 1,

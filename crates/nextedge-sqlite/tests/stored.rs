@@ -29,11 +29,10 @@ async fn furnished() -> Fixture {
         .append_calls(&t, &connection("crm"), vec![call(&t)])
         .await
         .unwrap();
-    f.list(
-        &t,
-        vec![stub("1", "", 1), stub("2", "", 2), stub("3", "", 3)],
-    )
-    .await;
+    let mut labelled = stub("1", "", 1);
+    labelled.labels = Labels::new(["Sales/VIP"]);
+    f.list(&t, vec![labelled, stub("2", "", 2), stub("3", "", 3)])
+        .await;
     f.fetch_all(&t).await;
     let claim = f.claim(&t, JobKind::Process).await.unwrap();
     let [first, second, third] = claim.items.as_slice() else {
@@ -214,6 +213,21 @@ async fn a_file_of_the_first_version_opens() {
     assert_eq!(rows.len(), 3);
     let reviews = store.reviews(&t, &ReviewQuery::default()).await.unwrap();
     assert_eq!(reviews[0].plans.len(), 1);
+    // what later versions count is counted from what the first one kept
+    let overview = store.overview(&t, 10).await.unwrap();
+    let mailbox = &overview.mailboxes[0];
+    assert_eq!((mailbox.fetch, mailbox.process), (0, 1));
+    assert_eq!(mailbox.last_error, None, "its moment was not kept");
+    let sink = &overview.sinks[0];
+    assert_eq!((sink.counts.delivered, sink.counts.review), (1, 1));
+    assert_eq!((sink.lanes.review, sink.lanes.waiting), (1, 0));
+    assert!(
+        store
+            .runs(&t, &RunQuery::default())
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let request = request(JobKind::Process, Scope::All);
     let claim = store.claim(&request).await.unwrap().unwrap();
     let Work::Process { kept, .. } = &claim.items[0].work else {

@@ -5,6 +5,7 @@ mod audit;
 mod category;
 mod effect;
 mod id;
+mod labels;
 mod outcome;
 mod plan;
 mod record;
@@ -19,6 +20,7 @@ pub use id::{
     ConnectionId, Fingerprint, LeaseToken, MAX_ID_BYTES, MailboxId, MessageUid, ProviderId,
     RecordId, ReviewId, TenantId, ThreadId,
 };
+pub use labels::Labels;
 pub use outcome::{DeadReason, Outcome, OutcomeKind, ParkReason};
 pub use plan::{
     ActivityDraft, Alternative, AttachmentChoice, Basis, Direction, Draft, Plan, Timing, Versions,

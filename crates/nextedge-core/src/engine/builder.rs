@@ -7,11 +7,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::alerts::Alerts;
 use super::deps::Deps;
 use super::event::Events;
 use super::fill::Fill;
 use super::options::EngineOptions;
 use super::tenant::TenantConfigs;
+use crate::alert::{AlertRules, Notifier};
 use crate::classify::Classifier;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,6 +32,8 @@ pub struct EngineBuilder {
     classifier: Option<Arc<dyn Classifier>>,
     clock: Option<Arc<dyn Clock>>,
     token_key: Option<[u8; 32]>,
+    rules: Option<AlertRules>,
+    notifiers: Vec<Arc<dyn Notifier>>,
     options: EngineOptions,
 }
 
@@ -79,6 +83,18 @@ impl EngineBuilder {
         self
     }
 
+    /// Sets what raises an alert; default [`AlertRules::default`], and [`AlertRules::none`] for none.
+    pub fn alert_rules(mut self, rules: AlertRules) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    /// Adds somebody who is told when an alert is raised or cleared.
+    pub fn notifier(mut self, notifier: impl Notifier) -> Self {
+        self.notifiers.push(Arc::new(notifier));
+        self
+    }
+
     /// Sets the limits.
     pub fn options(mut self, options: EngineOptions) -> Self {
         self.options = options;
@@ -107,13 +123,15 @@ impl EngineBuilder {
             Some(key) => key,
             None => random_key()?,
         };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let deps = Deps {
             store,
             sources,
             sinks,
             classifier,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
-            events: Events::new(self.options.event_buffer),
+            events: Events::new(self.options.event_buffer, Arc::clone(&clock)),
+            alerts: Alerts::new(self.rules.unwrap_or_default(), self.notifiers),
+            clock,
             options: self.options,
             token_key: TokenKey::new(token_key),
             tenants: Arc::new(TenantConfigs::default()),

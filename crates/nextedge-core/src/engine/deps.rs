@@ -1,6 +1,6 @@
 //! What the four functions work with, and the small things they share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use futures::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::alerts::Alerts;
 use super::event::{EngineEvent, Events};
 use super::fill::Fill;
 use super::options::EngineOptions;
@@ -15,13 +16,15 @@ use super::tenant::TenantConfigs;
 use crate::classify::Classifier;
 use crate::clock::{Clock, Timestamp, later};
 use crate::context::{CallContext, Connection};
-use crate::domain::{ConnectionId, OutcomeKind, TenantId};
+use crate::domain::{ConnectionId, MailboxId, MessageUid, OutcomeKind, TenantId};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::failpoint::reached;
 use crate::sink::CrmSink;
 use crate::source::MailSource;
 use crate::stage::token::TokenKey;
-use crate::store::{Claim, Committed, DeliveredEnd, Gate, JobKind, ProcessedOutcome, Store, Unit};
+use crate::store::{
+    Claim, Committed, DeliveredEnd, Gate, JobKind, ProcessedOutcome, Store, Unit, Work,
+};
 
 /// Everything a stage needs; shared by all workers.
 #[derive(Clone, Debug)]
@@ -33,6 +36,7 @@ pub(crate) struct Deps {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: EngineOptions,
     pub(crate) events: Events,
+    pub(crate) alerts: Alerts,
     pub(crate) token_key: TokenKey,
     pub(crate) tenants: Arc<TenantConfigs>,
     pub(crate) fill: Fill,
@@ -159,10 +163,12 @@ impl Deps {
         started: Timestamp,
     ) {
         let tenant = &claim.tenant;
-        for (outcome, count) in tally.outcomes.iter().filter(|(_, count)| **count > 0) {
-            let (tenant, outcome, count) = (tenant.clone(), *outcome, *count);
+        for ((mailbox, outcome), count) in tally.outcomes(claim) {
+            let tenant = tenant.clone();
             self.events.emit(EngineEvent::Outcomes {
                 tenant,
+                kind,
+                mailbox,
                 outcome,
                 count,
             });
@@ -172,6 +178,7 @@ impl Deps {
             kind,
             connection: claim.connection.clone(),
             items: tally.items,
+            done: tally.done(claim),
             took: (self.clock.now() - started).to_std().unwrap_or_default(),
         });
         self.wake();
@@ -182,7 +189,8 @@ impl Deps {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     items: u64,
-    outcomes: HashMap<OutcomeKind, u64>,
+    /// Messages done with this kind of work, and the outcome they came to by it.
+    ended: Vec<(MessageUid, Option<OutcomeKind>)>,
 }
 
 impl Tally {
@@ -195,29 +203,82 @@ impl Tally {
     }
 
     pub(crate) fn add(&mut self, unit: &Unit, committed: &Committed) {
-        let outcome = match (unit, committed) {
+        let (message, outcome) = match (unit, committed) {
             (Unit::Calls(_), _) | (_, Committed::Stale) => return,
-            (_, Committed::Duplicate(_)) | (Unit::Park { .. }, _) => Some(OutcomeKind::Parked),
-            (Unit::Dead { .. }, _) => Some(OutcomeKind::Dead),
-            (Unit::Fetched { .. } | Unit::Retry { .. }, _) => None,
-            (Unit::Processed(unit), _) => match &unit.outcome {
-                ProcessedOutcome::Park(_) => Some(OutcomeKind::Parked),
-                ProcessedOutcome::Deliver(_) => None,
-                ProcessedOutcome::Review(_) | ProcessedOutcome::Join { .. } => {
-                    Some(OutcomeKind::Review)
+            (Unit::Retry { .. }, _) => {
+                self.items += 1;
+                return;
+            }
+            (Unit::Fetched { message, .. }, _) => (*message, None),
+            (Unit::Park { message, .. }, _) => (*message, Some(OutcomeKind::Parked)),
+            (Unit::Dead { message, .. }, _) => (*message, Some(OutcomeKind::Dead)),
+            (Unit::Processed(unit), Committed::Duplicate(_)) => {
+                (unit.message, Some(OutcomeKind::Parked))
+            }
+            (Unit::Processed(unit), _) => (unit.message, processed(&unit.outcome)),
+            (Unit::Delivered(unit), _) => match delivered(&unit.end) {
+                Some(outcome) => (unit.message, Some(outcome)),
+                None => {
+                    self.items += 1;
+                    return;
                 }
-            },
-            (Unit::Delivered(unit), _) => match &unit.end {
-                DeliveredEnd::Done => Some(OutcomeKind::Delivered),
-                DeliveredEnd::Dead { .. } => Some(OutcomeKind::Dead),
-                DeliveredEnd::Review(_) => Some(OutcomeKind::Review),
-                DeliveredEnd::Retry { .. } | DeliveredEnd::Unknown { .. } => None,
             },
         };
         self.items += 1;
-        if let Some(outcome) = outcome {
-            *self.outcomes.entry(outcome).or_default() += 1;
+        self.ended.push((message, outcome));
+    }
+
+    fn done(&self, claim: &Claim) -> Vec<(MailboxId, u64)> {
+        let mut done: BTreeMap<MailboxId, u64> = BTreeMap::new();
+        let mailboxes = mailboxes(claim);
+        for (message, _) in &self.ended {
+            if let Some(mailbox) = mailboxes.get(message) {
+                *done.entry((*mailbox).clone()).or_default() += 1;
+            }
         }
+        done.into_iter().collect()
+    }
+
+    fn outcomes(&self, claim: &Claim) -> BTreeMap<(Option<MailboxId>, OutcomeKind), u64> {
+        let mut outcomes = BTreeMap::new();
+        let mailboxes = mailboxes(claim);
+        for (message, outcome) in &self.ended {
+            if let Some(outcome) = outcome {
+                let mailbox = mailboxes.get(message).map(|id| (*id).clone());
+                *outcomes.entry((mailbox, *outcome)).or_default() += 1;
+            }
+        }
+        outcomes
+    }
+}
+
+fn mailboxes(claim: &Claim) -> HashMap<MessageUid, &MailboxId> {
+    let items = claim.items.iter();
+    items
+        .filter_map(|item| {
+            let mailbox = match &item.work {
+                Work::Fetch { .. } => claim.mailbox.as_ref()?,
+                Work::Process { mailbox, .. } | Work::Deliver { mailbox, .. } => mailbox,
+            };
+            Some((item.message, mailbox))
+        })
+        .collect()
+}
+
+fn processed(outcome: &ProcessedOutcome) -> Option<OutcomeKind> {
+    match outcome {
+        ProcessedOutcome::Park(_) => Some(OutcomeKind::Parked),
+        ProcessedOutcome::Deliver(_) => None,
+        ProcessedOutcome::Review(_) | ProcessedOutcome::Join { .. } => Some(OutcomeKind::Review),
+    }
+}
+
+fn delivered(end: &DeliveredEnd) -> Option<OutcomeKind> {
+    match end {
+        DeliveredEnd::Done => Some(OutcomeKind::Delivered),
+        DeliveredEnd::Dead { .. } => Some(OutcomeKind::Dead),
+        DeliveredEnd::Review(_) => Some(OutcomeKind::Review),
+        DeliveredEnd::Retry { .. } | DeliveredEnd::Unknown { .. } => None,
     }
 }
 

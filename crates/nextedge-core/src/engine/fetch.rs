@@ -69,11 +69,13 @@ fn unit(deps: &Deps, claim: &Claim, item: &ClaimedItem, answer: Result<Fetched>)
             bytes,
             received_at,
             thread_hint,
+            labels,
         }) => Some(Unit::Fetched {
             message,
             raw: bytes,
             received_at: received_at.unwrap_or(item.received_at),
             thread_hint,
+            labels,
         }),
         Ok(Fetched::Gone) => Some(Unit::Park {
             message,

@@ -83,7 +83,7 @@ async fn read_page(deps: &Deps, claim: &MailboxClaim, sync: &mut SyncState) -> R
     let source = deps.source(&connection.vendor)?;
     let capabilities = source.capabilities();
     let cx = deps.call_context(&claim.tenant, connection);
-    if sync.page.is_none() {
+    if sync.page.is_none() || sync.run.ended_at.is_some() {
         sync.run = SyncRun {
             started_at: Some(deps.clock.now()),
             ..SyncRun::default()
@@ -118,6 +118,7 @@ async fn ask(
         // taken before the listing: what arrives while it is read is seen by `changes` later
         sync.candidate = Some(source.baseline(cx).await?);
     }
+    sync.run.full |= sync.page.is_none();
     let request = ListRequest {
         page: sync.page.clone(),
         limit,

@@ -4,6 +4,7 @@
 //! durable commit. Reading these four is reading the product.
 
 mod admin;
+mod alerts;
 mod batch;
 mod builder;
 mod deliver;
@@ -16,7 +17,9 @@ mod ingest;
 mod open;
 mod options;
 mod process;
+mod rate;
 mod read;
+mod replay;
 mod review;
 mod status;
 mod sweep;
@@ -35,7 +38,8 @@ pub use admin::Confirm;
 pub use builder::EngineBuilder;
 pub use event::EngineEvent;
 pub use options::EngineOptions;
-pub use status::{MailboxStatus, SinkStatus, Status};
+pub use replay::{Replay, ReplayRequest, Replayed};
+pub use status::{JobStatus, LastError, MailboxStatus, Progress, SinkStatus, Status, StatusStream};
 
 use crate::error::Result;
 use crate::store::Store;
@@ -120,6 +124,8 @@ async fn all_workers(deps: &Arc<Deps>, board: &Arc<IdleBoard>) {
     }
     let sweeper = Arc::clone(deps);
     workers.spawn(async move { sweep::sweep(&sweeper).await });
+    let watcher = Arc::clone(deps);
+    workers.spawn(async move { alerts::watch(&watcher).await });
     // dropping the set aborts the workers, so a cancelled run leaves none behind
     while workers.join_next().await.is_some() {}
 }

@@ -47,6 +47,10 @@ pub struct EngineOptions {
     pub settle: Option<Duration>,
     /// Time for one classification; default 40 s.
     pub classify_budget: Duration,
+    /// How often the engine looks for alerts: at tenants with news and at one more; default 10 s.
+    pub alert_look: Duration,
+    /// How long a sync run stays as a row; default 30 days.
+    pub keep_runs: Duration,
     /// Events kept for a slow subscriber; the oldest are dropped and counted. Default 1,024.
     pub event_buffer: usize,
 }
@@ -72,6 +76,8 @@ impl Default for EngineOptions {
             gate: Duration::from_secs(10),
             settle: None,
             classify_budget: Duration::from_secs(40),
+            alert_look: Duration::from_secs(10),
+            keep_runs: Duration::from_secs(30 * 24 * 60 * 60),
             event_buffer: 1024,
         }
     }
@@ -133,6 +139,20 @@ impl EngineOptions {
     #[must_use]
     pub fn with_settle(mut self, settle: Duration) -> Self {
         self.settle = Some(settle);
+        self
+    }
+
+    /// Sets how often the engine looks for alerts.
+    #[must_use]
+    pub fn with_alert_look(mut self, every: Duration) -> Self {
+        self.alert_look = every;
+        self
+    }
+
+    /// Sets how long a sync run stays as a row.
+    #[must_use]
+    pub fn with_keep_runs(mut self, keep: Duration) -> Self {
+        self.keep_runs = keep;
         self
     }
 

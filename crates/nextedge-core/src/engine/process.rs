@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::deps::{Deps, Tally, panic_safe};
+use super::event::EngineEvent;
 use super::fetch::failed;
 use super::read::{Read, ReadMail, Voice, read_batch};
 use super::tenant::TenantConfig;
@@ -203,7 +204,11 @@ impl<'a> ProcessRun<'a> {
         let asked = panic_safe(classifier.name(), classifier.classify(&cx, &request));
         let answer = asked.await.map_err(|error| {
             // no answer is never `None`: a person decides
-            tracing::warn!(message = %mail.message, error = %error, "no classifier answered");
+            self.deps.events.emit(EngineEvent::NoAnswer {
+                tenant: self.tenant.clone(),
+                message: mail.message,
+                error: error.report(),
+            });
         });
         self.answers
             .insert(mail.message, answer.as_ref().ok().cloned());
@@ -228,7 +233,7 @@ impl<'a> ProcessRun<'a> {
             authenticity: voice.authenticity,
             thread: state,
             classification: answer,
-            labels: &[],
+            labels: &mail.labels,
             received_at: mail.received_at,
             assign: AssignInputs {
                 turn: self.turn,

@@ -10,7 +10,8 @@ use super::tenant::TenantConfig;
 use crate::classify::Classification;
 use crate::clock::Timestamp;
 use crate::domain::{
-    Direction, EmailAddress, Fingerprint, MailboxId, Mailer, MessageUid, ParkReason, TenantId,
+    Direction, EmailAddress, Fingerprint, Labels, MailboxId, Mailer, MessageUid, ParkReason,
+    TenantId,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::mail::{Mail, ParseFault, ParseOptions, fingerprint, on_reading_thread, parse_mail};
@@ -29,6 +30,7 @@ pub(crate) struct ReadMail {
     /// The source's own judgement of the thread; a file's hint is only the mail's own claim.
     pub(crate) provider_thread: Option<String>,
     pub(crate) received_at: Timestamp,
+    pub(crate) labels: Labels,
     pub(crate) kept: Option<Classification>,
     /// The read mail, or the name of the limit it exceeds.
     pub(crate) read: Result<Read, String>,
@@ -97,6 +99,7 @@ pub(crate) async fn read_batch(
         let Work::Process {
             mailbox,
             thread_hint,
+            labels,
             raw,
             kept,
         } = &item.work
@@ -111,6 +114,7 @@ pub(crate) async fn read_batch(
             message: item.message,
             mailbox: mailbox.clone(),
             thread_hint: thread_hint.clone(),
+            labels: labels.clone(),
             received_at: item.received_at,
             kept: kept.clone(),
             raw: raw.clone(),
@@ -128,6 +132,7 @@ struct Raw {
     message: MessageUid,
     mailbox: MailboxId,
     thread_hint: Option<String>,
+    labels: Labels,
     received_at: Timestamp,
     kept: Option<Classification>,
     raw: Bytes,
@@ -176,6 +181,7 @@ impl Reader {
         &self,
         message: MessageUid,
         received_at: Timestamp,
+        labels: Labels,
         raw: Bytes,
     ) -> Result<ReadMail> {
         let mailbox = self
@@ -188,6 +194,7 @@ impl Reader {
             message,
             mailbox,
             thread_hint: None,
+            labels,
             received_at,
             kept: None,
             raw,
@@ -198,7 +205,7 @@ impl Reader {
         // a panic is this mail's alone: it is kept unread, like one over a limit
         let read = catch_unwind(AssertUnwindSafe(|| {
             let mail = parse_mail(&raw.raw, &ParseOptions::default())?;
-            Ok(self.screen(mail, &raw.mailbox))
+            Ok(self.screen(mail, &raw))
         }));
         let read = read.unwrap_or(Err(ParseFault::Unreadable));
         let read = read.map_err(|fault| fault.to_string());
@@ -211,20 +218,21 @@ impl Reader {
             mailbox: raw.mailbox,
             provider_thread: raw.thread_hint.filter(|_| live),
             received_at: raw.received_at,
+            labels: raw.labels,
             kept: raw.kept,
             read,
         }
     }
 
-    fn screen(&self, mail: Mail, mailbox: &MailboxId) -> Read {
-        let row = self.mailboxes.get(mailbox);
+    fn screen(&self, mail: Mail, raw: &Raw) -> Read {
+        let row = self.mailboxes.get(&raw.mailbox);
         let mut screened = screen(
             &mail,
             &ScreenContext {
                 tenant: &self.tenant,
                 mailbox: row.and_then(|row| row.address.as_ref()),
                 policy: &self.policy,
-                labels: &[],
+                labels: &raw.labels,
                 origin: row.map(|row| row.origin).unwrap_or_default(),
                 token_key: Some(&self.token_key),
                 written_by_us: false,

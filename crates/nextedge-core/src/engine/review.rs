@@ -164,7 +164,9 @@ impl Engine {
             .ok_or_else(gone)?;
         let received_at = row.received_at.unwrap_or_else(|| deps.clock.now());
         let reader = reader(deps, tenant, &config, mailbox);
-        let read = tokio::task::spawn_blocking(move || reader.read_one(message, received_at, raw));
+        let labels = row.labels;
+        let read =
+            tokio::task::spawn_blocking(move || reader.read_one(message, received_at, labels, raw));
         let mail = read.await.map_err(|error| {
             Error::new(ErrorKind::Unexpected, "reading a mail panicked").with_source(error)
         })??;
@@ -214,7 +216,7 @@ fn intent(policy: &Arc<crate::policy::Policy>, mail: &ReadMail) -> Result<Intent
         authenticity: voice.authenticity,
         thread: ThreadState::Unlinked,
         classification: None,
-        labels: &[],
+        labels: &mail.labels,
         received_at: mail.received_at,
         assign: AssignInputs::default(),
     });

@@ -77,7 +77,9 @@ pub(crate) async fn work(deps: &Deps, duty: &Duty, worker: usize, board: &IdleBo
                 rest(deps, &mut wakes).await;
             }
             Err(error) if error.kind() == ErrorKind::Fenced => {
-                tracing::debug!(error = %error, "lease lost, another worker goes on");
+                deps.events.emit(EngineEvent::LeaseLost {
+                    error: error.report(),
+                });
             }
             Err(error) => {
                 deps.events.emit(EngineEvent::StoreTrouble {

@@ -257,6 +257,7 @@ fn fetch_one(mailbox: &mut Mailbox, item: &FetchItem) -> Result<Fetched> {
         bytes: mail.raw.clone(),
         received_at: mail.stub.received_at,
         thread_hint: mail.stub.thread_hint.clone(),
+        labels: mail.stub.labels.clone(),
     }))
 }
 

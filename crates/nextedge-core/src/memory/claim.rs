@@ -187,6 +187,7 @@ impl TenantState {
             JobKind::Process => Work::Process {
                 mailbox,
                 thread_hint: row.thread_hint.clone(),
+                labels: row.labels.clone(),
                 raw,
                 kept: row.kept.clone(),
             },

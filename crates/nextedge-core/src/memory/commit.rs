@@ -40,7 +40,11 @@ impl TenantState {
             return self.commit_calls(now, lease, unit);
         };
         let target = self.fence(now, lease, message, kind)?;
+        let failed = carries_error(&unit);
         let committed = self.apply(message, &target, unit)?;
+        if failed {
+            self.row_mut(message)?.error_at = Some(now);
+        }
         if committed != Committed::Stale {
             self.settle(now, lease, message);
         }
@@ -117,6 +121,7 @@ impl TenantState {
                 raw,
                 received_at,
                 thread_hint,
+                labels,
                 ..
             } => {
                 let row = self.row_mut(message)?;
@@ -124,6 +129,7 @@ impl TenantState {
                 row.raw = Some(raw);
                 row.received_at = received_at;
                 row.thread_hint = row.thread_hint.take().or(thread_hint);
+                row.labels = std::mem::take(&mut row.labels).or(labels);
                 row.intake = Intake::Process;
                 row.job = Job::default();
             }
@@ -378,5 +384,18 @@ impl TenantState {
         }
         delivery.state = state;
         Ok(())
+    }
+}
+
+fn carries_error(unit: &Unit) -> bool {
+    match unit {
+        Unit::Retry { .. } | Unit::Dead { .. } => true,
+        Unit::Delivered(unit) => match unit.end {
+            DeliveredEnd::Retry { .. }
+            | DeliveredEnd::Unknown { .. }
+            | DeliveredEnd::Dead { .. } => true,
+            DeliveredEnd::Done | DeliveredEnd::Review(_) => false,
+        },
+        Unit::Fetched { .. } | Unit::Processed(_) | Unit::Park { .. } | Unit::Calls(_) => false,
     }
 }

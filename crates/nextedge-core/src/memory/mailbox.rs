@@ -13,7 +13,8 @@ use crate::domain::{LeaseToken, MailboxId, MessageUid, ParkReason, TenantId};
 use crate::error::Result;
 use crate::source::Stub;
 use crate::store::{
-    Mailbox, MailboxClaim, MailboxStore, NextPage, PageCommit, PageCommitted, Phase, Scope, SyncRun,
+    Mailbox, MailboxClaim, MailboxStore, NextPage, PageCommit, PageCommitted, Phase, RunQuery,
+    RunRow, Scope, SyncRun,
 };
 
 #[async_trait]
@@ -37,6 +38,7 @@ impl MailboxStore for MemoryStore {
                 due: Some(now),
                 dirty: false,
                 lease: None,
+                runs: Vec::new(),
             };
             rows.insert(mailbox.id.clone(), row);
         }
@@ -97,6 +99,30 @@ impl MailboxStore for MemoryStore {
         let mut state = self.lock();
         let rows = state.tenant_mut(tenant);
         rows.commit_page(now, tenant, id, lease, page)
+    }
+
+    async fn tenants(
+        &self,
+        scope: &Scope,
+        after: Option<&TenantId>,
+        most: usize,
+    ) -> Result<Vec<TenantId>> {
+        let state = self.lock();
+        let tenants = state.in_scope(scope).into_iter();
+        let tenants = tenants.filter(|id| after.is_none_or(|after| id > after));
+        let has_mailbox = |id: &TenantId| state.tenant(id).is_some_and(|t| !t.mailboxes.is_empty());
+        Ok(tenants.filter(has_mailbox).take(most).collect())
+    }
+
+    async fn runs(&self, tenant: &TenantId, query: &RunQuery) -> Result<Vec<RunRow>> {
+        let state = self.lock();
+        Ok(state
+            .tenant(tenant)
+            .map_or_else(Vec::new, |t| t.runs(query)))
+    }
+
+    async fn forget_runs(&self, scope: &Scope, before: Timestamp, most: usize) -> Result<u64> {
+        Ok(self.lock().forget_runs(scope, before, most))
     }
 }
 
@@ -207,8 +233,9 @@ impl TenantState {
             self.touch(message);
         }
         if let Some(row) = self.mailboxes.get_mut(id) {
-            row.mailbox.sync = page.sync;
+            let before = std::mem::replace(&mut row.mailbox.sync, page.sync).run;
             count_page(&mut row.mailbox.sync.run, committed);
+            super::runs::keep(&mut row.runs, id, &before, &row.mailbox.sync.run);
         }
         if probe {
             self.pass_gate(now, &connection);
@@ -230,6 +257,7 @@ fn sighting(mailbox: &MailboxId, stub: Stub, now: Timestamp, backfill: bool) -> 
         provider_id: stub.provider_id,
         locator: stub.locator,
         thread_hint: stub.thread_hint,
+        labels: stub.labels,
         bytes: stub.bytes.unwrap_or(0),
         received_at: stub.received_at.unwrap_or(now),
         backfill,
@@ -245,5 +273,6 @@ fn sighting(mailbox: &MailboxId, stub: Stub, now: Timestamp, backfill: bool) -> 
         decision: None,
         deliveries: BTreeMap::new(),
         errors: Vec::new(),
+        error_at: None,
     }
 }

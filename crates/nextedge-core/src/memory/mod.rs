@@ -9,8 +9,10 @@ mod config;
 mod jobs;
 mod lanes;
 mod mailbox;
+mod overview;
 mod read;
 mod review;
+mod runs;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -14,8 +14,8 @@ use crate::domain::{
 };
 use crate::error::Result;
 use crate::store::{
-    Archive, AuditLog, AuditQuery, Counts, Ledger, LedgerQuery, LedgerRow, Lookup, SinkOutcome,
-    ThreadLinks,
+    Archive, AuditLog, AuditQuery, Counts, Ledger, LedgerQuery, LedgerRow, Lookup, Overview,
+    SinkOutcome, ThreadLinks,
 };
 
 #[async_trait]
@@ -54,6 +54,14 @@ impl Ledger for MemoryStore {
             *counts.of_mut(row.outcome().kind()) += 1;
         }
         Ok(counts)
+    }
+
+    async fn overview(&self, tenant: &TenantId, mailboxes: usize) -> Result<Overview> {
+        let (now, state) = (self.now(), self.lock());
+        let tenant = state.tenant(tenant);
+        Ok(tenant
+            .map(|t| t.overview(now, mailboxes))
+            .unwrap_or_default())
     }
 
     async fn open_by_owner(&self, tenant: &TenantId) -> Result<Vec<(String, u64)>> {
@@ -103,6 +111,7 @@ impl MessageRow {
             mailbox: self.mailbox.clone(),
             provider_id: self.provider_id.clone(),
             received_at: Some(self.received_at),
+            labels: self.labels.clone(),
             outcome: self.outcome(),
             sinks: sinks.collect(),
             decision: self.decision.clone(),

@@ -9,15 +9,15 @@ use crate::classify::Classification;
 use crate::clock::Timestamp;
 use crate::context::{Connection, ConnectionRole};
 use crate::domain::{
-    AuditRow, ConnectionId, DeadReason, Effect, Fingerprint, LeaseToken, LinkedRecord, MailboxId,
-    MessageUid, Outcome, ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId, ReviewItem,
-    ReviewState, Slot, TenantId, Thread, ThreadId, ThreadKey,
+    AuditRow, ConnectionId, DeadReason, Effect, Fingerprint, Labels, LeaseToken, LinkedRecord,
+    MailboxId, MessageUid, Outcome, ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId,
+    ReviewItem, ReviewState, Slot, TenantId, Thread, ThreadId, ThreadKey,
 };
 use crate::error::ErrorReport;
 use crate::policy::{FieldMap, Policy};
 use crate::source::is_shared_hint;
 use crate::store::{
-    AfterDead, DecisionRecord, Gate, JobKind, LedgerRow, Mailbox, Scope, Versioned,
+    AfterDead, DecisionRecord, Gate, JobKind, LedgerRow, Mailbox, RunRow, Scope, Versioned,
 };
 
 #[derive(Debug, Default)]
@@ -84,6 +84,8 @@ pub(super) struct MailboxRow {
     /// Marked while leased: due as soon as it is freed.
     pub(super) dirty: bool,
     pub(super) lease: Option<MailboxLease>,
+    /// Oldest first.
+    pub(super) runs: Vec<RunRow>,
 }
 
 #[derive(Debug)]
@@ -100,6 +102,7 @@ pub(super) struct MessageRow {
     pub(super) provider_id: ProviderId,
     pub(super) locator: Option<String>,
     pub(super) thread_hint: Option<String>,
+    pub(super) labels: Labels,
     pub(super) bytes: u64,
     pub(super) received_at: Timestamp,
     pub(super) backfill: bool,
@@ -111,6 +114,7 @@ pub(super) struct MessageRow {
     pub(super) decision: Option<DecisionRecord>,
     pub(super) deliveries: BTreeMap<ConnectionId, DeliveryRow>,
     pub(super) errors: Vec<ErrorReport>,
+    pub(super) error_at: Option<Timestamp>,
 }
 
 /// How far a message is before its deliveries.

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::ledger::DecisionRecord;
 use crate::classify::Classification;
 use crate::clock::Timestamp;
 use crate::domain::{
-    CallRecord, ConnectionId, DeadReason, Effect, Fingerprint, LeaseToken, MailboxId, MessageUid,
-    ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId, ReviewItem, TenantId, Thread,
-    ThreadId, ThreadKey,
+    CallRecord, ConnectionId, DeadReason, Effect, Fingerprint, Labels, LeaseToken, MailboxId,
+    MessageUid, ParkReason, PartyKey, Plan, ProviderId, RecordRef, ReviewId, ReviewItem, TenantId,
+    Thread, ThreadId, ThreadKey,
 };
 use crate::error::{ErrorReport, Result};
 
@@ -114,7 +115,8 @@ pub enum Scope {
 }
 
 /// The three kinds of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(clippy::exhaustive_enums)] // ingest is claimed by mailbox; these three by item
 pub enum JobKind {
     /// Read raw bytes from the source.
@@ -211,6 +213,8 @@ pub enum Work {
         mailbox: MailboxId,
         /// The source's thread hint.
         thread_hint: Option<String>,
+        /// The source's labels.
+        labels: Labels,
         /// The raw mail.
         raw: Bytes,
         /// A model answer kept from a refused or failed attempt, so that it is not paid twice.
@@ -257,6 +261,8 @@ pub enum Unit {
         received_at: Timestamp,
         /// The source's thread hint; taken only if the listing did not tell.
         thread_hint: Option<String>,
+        /// The source's labels; taken only if the listing told none.
+        labels: Labels,
     },
     /// A decision.
     Processed(Box<ProcessedUnit>),

@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::overview::Overview;
 use crate::clock::Timestamp;
 use crate::domain::{
-    AuditRow, CallRecord, Category, Confidence, ConnectionId, EmailAddress, MailboxId, MessageUid,
-    Outcome, OutcomeKind, PartyKey, Plan, Priority, ProviderId, RecordRef, ReviewDecision,
-    ReviewId, ReviewItem, ReviewState, TenantId, Thread, ThreadId, ThreadKey, Urgency, Versions,
+    AuditRow, CallRecord, Category, Confidence, ConnectionId, EmailAddress, Labels, MailboxId,
+    MessageUid, Outcome, OutcomeKind, PartyKey, Plan, Priority, ProviderId, RecordRef,
+    ReviewDecision, ReviewId, ReviewItem, ReviewState, TenantId, Thread, ThreadId, ThreadKey,
+    Urgency, Versions,
 };
 use crate::error::{ErrorReport, Result};
 
@@ -28,6 +30,12 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 
     /// Counts the messages of a mailbox, or of the tenant, by outcome; the sum is every sighting.
     async fn counts(&self, tenant: &TenantId, mailbox: Option<&MailboxId>) -> Result<Counts>;
+
+    /// Reads what stands where: each mailbox (in id order, at most `mailboxes`) and each sink.
+    ///
+    /// Counts are kept current, so that they cost the same whatever the history; lanes are counted,
+    /// which costs a little for each lane with open deliveries.
+    async fn overview(&self, tenant: &TenantId, mailboxes: usize) -> Result<Overview>;
 
     /// Counts the pending deliveries by the owner of their message's decision, in owner order, for
     /// assignment by load.
@@ -183,6 +191,9 @@ pub struct LedgerRow {
     pub provider_id: ProviderId,
     /// When the source received it; until it tells, when it was first seen.
     pub received_at: Option<Timestamp>,
+    /// The source's labels.
+    #[serde(default)]
+    pub labels: Labels,
     /// Its one state.
     pub outcome: Outcome,
     /// The state for each sink it was planned for, in connection order.

@@ -64,6 +64,25 @@ pub trait MailboxStore: fmt::Debug + Send + Sync + 'static {
         lease: LeaseToken,
         page: PageCommit,
     ) -> Result<PageCommitted>;
+
+    /// Returns the tenants in scope that have a mailbox, after one, in id order, at most `most`.
+    async fn tenants(
+        &self,
+        scope: &Scope,
+        after: Option<&TenantId>,
+        most: usize,
+    ) -> Result<Vec<TenantId>>;
+
+    /// Returns the rows of sync runs, newest first (by start, mailbox, number).
+    ///
+    /// Rows are written by [`commit_page`](Self::commit_page), in its transaction: a page whose run
+    /// starts at another moment than the one before, or follows an ended one, begins a row; every
+    /// other page brings its row up to date. A run without a start has no row.
+    async fn runs(&self, tenant: &TenantId, query: &RunQuery) -> Result<Vec<RunRow>>;
+
+    /// Forgets runs that started before a moment, the oldest first, at most `most`; returns how
+    /// many.
+    async fn forget_runs(&self, scope: &Scope, before: Timestamp, most: usize) -> Result<u64>;
 }
 
 /// One mailbox that is read.
@@ -175,11 +194,89 @@ pub struct SyncRun {
     pub fault_count: u64,
     /// Why it failed, if it did.
     pub error: Option<ErrorReport>,
+    /// It lists the mailbox from its start, so that `listed` of two such runs can be compared.
+    #[serde(default)]
+    pub full: bool,
 }
 
 impl SyncRun {
     /// Faults that are kept in full; the rest is counted.
     pub const MAX_FAULTS: usize = 100;
+
+    /// Tells how it stands.
+    pub fn state(&self) -> RunState {
+        match (&self.error, self.ended_at) {
+            (Some(_), _) => RunState::Failed,
+            (None, None) => RunState::Running,
+            (None, Some(_)) if self.fault_count > 0 => RunState::Partial,
+            (None, Some(_)) => RunState::Success,
+        }
+    }
+
+    /// Tells whether it is the run of the page before, rather than a new one.
+    pub fn goes_on(&self, before: &SyncRun) -> bool {
+        before.ended_at.is_none() && before.started_at == self.started_at
+    }
+
+    /// Returns how long it took; none while it runs.
+    pub fn took(&self) -> Option<Duration> {
+        (self.ended_at? - self.started_at?).to_std().ok()
+    }
+}
+
+/// How a sync run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::exhaustive_enums)] // the states of a run
+pub enum RunState {
+    /// It goes on, or its process died and the next claim goes on with it.
+    Running,
+    /// It came to its end.
+    Success,
+    /// It came to its end, but some items could not be read.
+    Partial,
+    /// It broke off.
+    Failed,
+}
+
+/// A sync run as it is kept: one row each, for 30 days by default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs)] // plain data
+pub struct RunRow {
+    /// Whose mailbox.
+    pub mailbox: MailboxId,
+    /// Counts the runs of the mailbox that are kept, one more than the latest before it.
+    pub number: u64,
+    /// The run; of its faults the first [`RunRow::MAX_FAULTS`].
+    pub run: SyncRun,
+}
+
+impl RunRow {
+    /// Faults that a row keeps in full; the rest is counted.
+    pub const MAX_FAULTS: usize = 10;
+}
+
+/// Which sync runs are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)] // plain data
+pub struct RunQuery {
+    /// Only this mailbox.
+    pub mailbox: Option<MailboxId>,
+    /// Only runs that started before this moment.
+    pub before: Option<Timestamp>,
+    /// Most rows.
+    pub limit: usize,
+}
+
+impl Default for RunQuery {
+    /// The latest 100 runs.
+    fn default() -> Self {
+        Self {
+            mailbox: None,
+            before: None,
+            limit: 100,
+        }
+    }
 }
 
 /// A mailbox under a lease.

@@ -2,8 +2,8 @@
 //!
 //! One backend implements all of them; [`Store`] is their sum. The in-memory
 //! [`MemoryStore`](crate::memory::MemoryStore) is the model: every other store shows the same states
-//! for the same calls. Every method names its tenant; the two that look for work over many tenants take a
-//! [`Scope`] and answer with the tenant they found.
+//! for the same calls. Every method names its tenant; those that look for work or clean up over many
+//! tenants take a [`Scope`] and answer with the tenant they found.
 //!
 //! # Time, leases and fences
 //!
@@ -28,6 +28,7 @@ mod config;
 mod jobs;
 mod ledger;
 mod mailbox;
+mod overview;
 
 pub use config::{ConnectionStore, Gate, Gates, PolicySource, Versioned};
 pub use jobs::{
@@ -40,9 +41,10 @@ pub use ledger::{
     ReviewQuery, ReviewQueue, SinkOutcome, ThreadLinks,
 };
 pub use mailbox::{
-    Mailbox, MailboxClaim, MailboxStore, NextPage, PageCommit, PageCommitted, Phase, SyncRun,
-    SyncState,
+    Mailbox, MailboxClaim, MailboxStore, NextPage, PageCommit, PageCommitted, Phase, RunQuery,
+    RunRow, RunState, SyncRun, SyncState,
 };
+pub use overview::{LaneCounts, Listed, MailboxWork, MessageError, Overview, SinkWork};
 
 /// Everything a store offers; implemented for whatever implements the parts.
 pub trait Store:

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod crm;
+pub mod rig;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -7,3 +7,4 @@ mod pacing;
 mod retries;
 mod safety;
 mod support;
+mod webhook;

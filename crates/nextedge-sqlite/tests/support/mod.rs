@@ -212,6 +212,7 @@ pub fn fetched(item: &ClaimedItem) -> Unit {
         raw: raw_of(item.message),
         received_at: item.received_at,
         thread_hint: None,
+        labels: Labels::default(),
     }
 }
 

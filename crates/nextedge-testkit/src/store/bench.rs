@@ -6,10 +6,11 @@ use std::time::Duration;
 use nextedge_core::source::Stub;
 use nextedge_core::store::{
     Claim, ClaimRequest, Committed, DeliveredEnd, DeliveredUnit, JobKind, MailboxClaim, NextPage,
-    PageCommit, Phase, ProcessedOutcome, Scope, Store, SyncState, ThreadChange, Unit, Work,
+    PageCommit, Phase, ProcessedOutcome, RunQuery, Scope, Store, SyncRun, SyncState, ThreadChange,
+    Unit, Work,
 };
 use nextedge_core::{
-    Clock, MailboxId, ManualClock, MessageUid, Outcome, ParkReason, Plan, Result, TenantId,
+    Clock, Labels, MailboxId, ManualClock, MessageUid, Outcome, ParkReason, Plan, Result, TenantId,
     ThreadId, ThreadKey, Timestamp,
 };
 
@@ -130,6 +131,32 @@ impl Bench {
         }
     }
 
+    /// Reads mailbox `in` in one run that starts `seconds` after the start and shows nothing.
+    pub(crate) async fn run(&self, tenant: &TenantId, seconds: u64) {
+        let id = mailbox_id("in");
+        self.store().mark_dirty(tenant, &id).await.unwrap();
+        let claim = self.claim_mailbox(tenant).await.unwrap();
+        let mut page = PageCommit {
+            sync: claim.mailbox.sync,
+            next: NextPage::Free { due: None },
+            ..PageCommit::default()
+        };
+        page.sync.run = SyncRun {
+            started_at: Some(self.at(seconds)),
+            ended_at: Some(self.at(seconds)),
+            ..SyncRun::default()
+        };
+        let done = self.store().commit_page(tenant, &id, claim.lease, page);
+        done.await.unwrap();
+    }
+
+    /// When the runs that a tenant is shown started.
+    pub(crate) async fn runs(&self, tenant: &TenantId) -> Vec<Timestamp> {
+        let rows = self.store().runs(tenant, &RunQuery::default()).await;
+        let rows = rows.unwrap().into_iter();
+        rows.filter_map(|row| row.run.started_at).collect()
+    }
+
     /// Lists one mail received `seconds` after the start and fetches everything that waits.
     pub(crate) async fn arrive(
         &self,
@@ -171,6 +198,7 @@ impl Bench {
             raw: raw(item.message, 200),
             received_at: item.received_at,
             thread_hint: None,
+            labels: Labels::default(),
         });
         self.commit(claim, units.collect()).await;
         self.release(claim).await;

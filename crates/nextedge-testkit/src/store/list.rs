@@ -93,6 +93,10 @@ macro_rules! __store_checks {
             tenants::reviews_of_tenants_are_apart by DropsTenant(Decide);
             tenants::ledgers_of_tenants_are_apart by DropsTenant(Messages);
             tenants::audits_of_tenants_are_apart by DropsTenant(Audit);
+            tenants::overviews_of_tenants_are_apart by DropsTenant(Overview);
+            tenants::runs_of_tenants_are_apart by DropsTenant(Runs);
+            tenants::runs_are_forgotten_in_scope by DropsTenant(ForgetRuns);
+            tenants::tenants_are_listed_in_scope by DropsTenant(Tenants);
             tenant_work::mailbox_leases_of_tenants_are_apart by DropsTenant(CommitPage);
             tenant_work::claims_stay_in_scope by DropsTenant(Claim);
             tenant_work::leases_of_tenants_are_apart by DropsTenant(Commit);

@@ -1,9 +1,10 @@
 //! No call of a store exists without a tenant: each method compiles with one, and the same line
 //! without it does not. Compiled only for doc tests.
 //!
-//! Three methods name a [`Scope`](nextedge_core::store::Scope) instead, since a worker looks for work
-//! of whichever tenant is next: `claim`, `claim_mailbox` and `next_due`. They show nothing of a mail but
-//! through a claim, which tells its tenant; and none of them compiles without a scope.
+//! Five methods name a [`Scope`](nextedge_core::store::Scope) instead, since a worker looks after
+//! whichever tenant is next: `claim`, `claim_mailbox`, `next_due`, `tenants` and `forget_runs`. They show
+//! nothing of a mail but through a claim, which tells its tenant; and none of them compiles without a
+//! scope.
 
 macro_rules! needs_tenant {
     ($($method:ident($($other:ident),*);)*) => {
@@ -39,6 +40,7 @@ needs_tenant! {
     mailboxes(after, limit);
     mark_dirty(id);
     commit_page(id, lease, page);
+    runs(query);
     put_connection(connection);
     connection(id);
     connections();
@@ -55,6 +57,7 @@ needs_tenant! {
     messages(query);
     plans(message);
     counts(mailbox);
+    overview(mailboxes);
     open_by_owner();
     lookup(keys, parties);
     thread(id);
@@ -82,6 +85,40 @@ needs_tenant! {
 /// # }
 /// ```
 pub struct NextDue;
+
+/// Tenants are listed over a scope.
+///
+/// ```
+/// # use nextedge_core::store::{Scope, Store};
+/// # async fn call(store: &dyn Store, scope: &Scope) {
+/// let _ = store.tenants(scope, None, 10).await;
+/// # }
+/// ```
+///
+/// ```compile_fail,E0061
+/// # use nextedge_core::store::{Scope, Store};
+/// # async fn call(store: &dyn Store, scope: &Scope) {
+/// let _ = store.tenants(None, 10).await;
+/// # }
+/// ```
+pub struct Tenants;
+
+/// Old runs are forgotten over a scope.
+///
+/// ```
+/// # use nextedge_core::{Timestamp, store::{Scope, Store}};
+/// # async fn call(store: &dyn Store, scope: &Scope, before: Timestamp) {
+/// let _ = store.forget_runs(scope, before, 10).await;
+/// # }
+/// ```
+///
+/// ```compile_fail,E0061
+/// # use nextedge_core::{Timestamp, store::{Scope, Store}};
+/// # async fn call(store: &dyn Store, scope: &Scope, before: Timestamp) {
+/// let _ = store.forget_runs(before, 10).await;
+/// # }
+/// ```
+pub struct ForgetRuns;
 
 /// A mailbox is claimed over a scope.
 ///

@@ -3,8 +3,9 @@
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
+use crate::domain::Labels;
 use crate::mail::parse::{hex, parse_ids, received_date};
-use crate::mail::words::decode_unnamed;
+use crate::mail::words::{decode_header, decode_unnamed};
 use crate::source::shared_hint;
 
 /// Hashes a mail, counts it and keeps its start.
@@ -57,13 +58,24 @@ pub(super) struct Hints {
     pub(super) received_at: Option<Timestamp>,
     /// The first References id, else the In-Reply-To id, else the own Message-ID.
     pub(super) thread: Option<String>,
+    /// What an exporter noted above the mail's own fields: a correspondent cannot write there.
+    pub(super) labels: Vec<String>,
 }
 
 impl Hints {
     pub(super) fn of(head: &[u8]) -> Self {
         let mut hints = Self::default();
         let (mut received, mut message_id, mut answered) = (None, None, None);
+        let mut exported = true;
         for (name, value) in (Fields { rest: head }) {
+            exported &= name.len() > 2 && name[..2].eq_ignore_ascii_case(b"x-");
+            if exported && name.eq_ignore_ascii_case(b"x-gmail-labels") {
+                hints
+                    .labels
+                    .extend(label_list(&decode_header(&decode_unnamed(value))));
+            } else if exported && name.eq_ignore_ascii_case(b"x-folder") {
+                hints.labels.push(decode_header(&decode_unnamed(value)));
+            }
             if name.eq_ignore_ascii_case(b"received") && received.is_none() {
                 received = Some(received_date(&decode_unnamed(value)));
             } else if name.eq_ignore_ascii_case(b"references") && hints.thread.is_none() {
@@ -79,6 +91,24 @@ impl Hints {
         hints.thread = root.map(|id| shared_hint(&id));
         hints
     }
+}
+
+/// Splits labels at commas; a label with a comma stands in quotes.
+fn label_list(text: &str) -> Vec<String> {
+    let mut labels = vec![String::new()];
+    let mut quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted && labels.len() <= Labels::MAX => labels.push(String::new()),
+            c => {
+                if let Some(label) = labels.last_mut() {
+                    label.push(c);
+                }
+            }
+        }
+    }
+    labels
 }
 
 /// Tells whether a line starts a header field.

@@ -13,6 +13,7 @@ use super::maildir;
 use super::mbox::MboxReader;
 use super::{MAX_OPEN, Shared, lock};
 use crate::clock::Timestamp;
+use crate::domain::Labels;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::{FetchItem, Fetched};
 
@@ -208,5 +209,7 @@ fn answer(reread: Reread) -> Fetched {
         bytes: Bytes::from(reread.mail.kept),
         received_at,
         thread_hint: hints.thread,
+        // the listing told them
+        labels: Labels::default(),
     }
 }

@@ -13,7 +13,7 @@ use super::maildir;
 use super::mbox::MboxReader;
 use super::walk::{Step, Unit, Walk};
 use crate::clock::Timestamp;
-use crate::domain::ProviderId;
+use crate::domain::{Labels, ProviderId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::{Page, PageToken, SourceFault, Stub};
 
@@ -266,7 +266,17 @@ impl Listing {
             .or_else(|| file_time(&locator.path));
         stub.bytes = Some(mail.size);
         stub.locator = locator.to_text();
-        stub.draft = maildir::is_in_maildir(&locator.path) && maildir::is_draft(&locator.path);
+        let in_maildir = maildir::is_in_maildir(&locator.path);
+        stub.draft = in_maildir && maildir::is_draft(&locator.path);
+        let mut labels = match locator.kind {
+            Kind::Mbox | Kind::MboxGz => hints.labels,
+            // a mail in a file of its own has no exporter's fields above its own
+            Kind::Mail => Vec::new(),
+        };
+        if in_maildir {
+            labels.extend(maildir::labels(&locator.path));
+        }
+        stub.labels = Labels::new(labels);
         Some(Found {
             stub,
             offset: locator.offset,

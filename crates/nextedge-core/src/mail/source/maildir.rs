@@ -38,6 +38,24 @@ pub(super) fn is_draft(path: &Path) -> bool {
     flags.contains('D')
 }
 
+/// Names the folder of a mail and its flags: `.Sales.Orders` is `Sales/Orders`, `F` is `Flagged`.
+pub(super) fn labels(path: &Path) -> Vec<String> {
+    let folder = path
+        .parent()
+        .and_then(Path::parent)
+        .and_then(Path::file_name);
+    let folder = folder.map(|name| name.to_string_lossy().into_owned());
+    let folder = folder.map(|name| match name.strip_prefix('.') {
+        Some(nested) => nested.replace('.', "/"),
+        None => name,
+    });
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let flags = name.rsplit_once(":2,").map_or("", |(_, flags)| flags);
+    let set = FLAGS.iter().filter(|(letter, _)| flags.contains(*letter));
+    let flags = set.map(|(_, label)| (*label).to_owned());
+    folder.into_iter().chain(flags).collect()
+}
+
 /// Finds a mail whose flags changed since it was listed: the name up to the flags stays.
 pub(super) fn renamed(path: &Path) -> Option<PathBuf> {
     let unique = unique_part(path.file_name()?.to_str()?);
@@ -57,6 +75,15 @@ pub(super) fn renamed(path: &Path) -> Option<PathBuf> {
     }
     None
 }
+
+/// Flags that say something about a mail; a draft is told apart.
+const FLAGS: [(char, &str); 5] = [
+    ('F', "Flagged"),
+    ('P', "Passed"),
+    ('R', "Replied"),
+    ('S', "Seen"),
+    ('T', "Trashed"),
+];
 
 fn unique_part(name: &str) -> &str {
     name.split(':').next().unwrap_or(name)

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nextedge_core::store::{
-    Mailbox, MailboxClaim, MailboxStore, PageCommit, PageCommitted, Scope, SyncState,
+    Mailbox, MailboxClaim, MailboxStore, PageCommit, PageCommitted, RunQuery, RunRow, Scope,
+    SyncState,
 };
-use nextedge_core::{LeaseToken, MailboxId, Result, TenantId};
+use nextedge_core::{LeaseToken, MailboxId, Result, TenantId, Timestamp};
 
 use super::{Broken, Fault, Method};
 
@@ -94,5 +95,26 @@ impl MailboxStore for Broken {
             }
         }
         self.sound().commit_page(&tenant, id, lease, page).await
+    }
+
+    async fn tenants(
+        &self,
+        scope: &Scope,
+        after: Option<&TenantId>,
+        most: usize,
+    ) -> Result<Vec<TenantId>> {
+        let scope = self.scope(Method::Tenants, scope);
+        let after = after.filter(|_| !self.is(Fault::IgnoresPage));
+        self.sound().tenants(&scope, after, most).await
+    }
+
+    async fn runs(&self, tenant: &TenantId, query: &RunQuery) -> Result<Vec<RunRow>> {
+        let tenant = self.tenant(Method::Runs, tenant);
+        self.sound().runs(&tenant, query).await
+    }
+
+    async fn forget_runs(&self, scope: &Scope, before: Timestamp, most: usize) -> Result<u64> {
+        let scope = self.scope(Method::ForgetRuns, scope);
+        self.sound().forget_runs(&scope, before, most).await
     }
 }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use nextedge_core::store::{
-    Archive, AuditLog, AuditQuery, Counts, Ledger, LedgerQuery, LedgerRow, Lookup, ReviewQuery,
-    ReviewQueue, ThreadLinks,
+    Archive, AuditLog, AuditQuery, Counts, Ledger, LedgerQuery, LedgerRow, Lookup, Overview,
+    ReviewQuery, ReviewQueue, ThreadLinks,
 };
 use nextedge_core::{
     AuditRow, CallRecord, ConnectionId, MailboxId, MessageUid, Outcome, OutcomeKind, ParkReason,
@@ -49,6 +49,11 @@ impl Ledger for Broken {
             }
         }
         Ok(counts)
+    }
+
+    async fn overview(&self, tenant: &TenantId, mailboxes: usize) -> Result<Overview> {
+        let tenant = self.tenant(Method::Overview, tenant);
+        self.sound().overview(&tenant, mailboxes).await
     }
 
     async fn open_by_owner(&self, tenant: &TenantId) -> Result<Vec<(String, u64)>> {

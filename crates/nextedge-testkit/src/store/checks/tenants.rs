@@ -3,11 +3,11 @@
 use nextedge_core::policy::{FieldMap, Policy};
 use nextedge_core::store::{
     AuditQuery, Counts, DeliveredEnd, JobKind, KnownRecord, LedgerQuery, Lookup, ProcessedOutcome,
-    ReviewQuery, Unit, Work,
+    ReviewQuery, Scope, Unit, Work,
 };
 use nextedge_core::{
     ConnectionState, ErrorKind, Outcome, PartyKey, RecordKind, ReviewDecision, ReviewId,
-    ReviewState, Slot, ThreadKey,
+    ReviewState, Slot, TenantId, ThreadKey,
 };
 
 use crate::store::StoreHarness;
@@ -324,4 +324,51 @@ pub async fn audits_of_tenants_are_apart(harness: &dyn StoreHarness) {
         (rows[0].seq, rows[0].call.operation.as_str()),
         (1, "crm.three")
     );
+}
+
+/// What stands where is told of one tenant's mailboxes and sinks only.
+pub async fn overviews_of_tenants_are_apart(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    bench.arrive(&bench.a, "m", "h", 0).await;
+    let of_a = bench.store().overview(&bench.a, 10).await.unwrap();
+    assert_eq!(of_a.mailboxes[0].counts.pending, 1);
+    let of_b = bench.store().overview(&bench.b, 10).await.unwrap();
+    assert_eq!((of_b.mailboxes.len(), of_b.sinks.len()), (1, 1));
+    assert_eq!(of_b.mailboxes[0].counts, Counts::default());
+}
+
+/// A run of a mailbox is shown to its own tenant only.
+pub async fn runs_of_tenants_are_apart(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    bench.run(&bench.a, 1).await;
+    assert_eq!(bench.runs(&bench.a).await, [bench.at(1)]);
+    assert!(bench.runs(&bench.b).await.is_empty());
+}
+
+/// Old runs are forgotten in scope only.
+pub async fn runs_are_forgotten_in_scope(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    for tenant in [&bench.a, &bench.b] {
+        bench.run(tenant, 1).await;
+        bench.run(tenant, 9).await;
+    }
+    let (scope, before) = (Scope::Tenant(bench.b.clone()), bench.at(5));
+    let forgotten = bench.store().forget_runs(&scope, before, 10).await;
+    assert_eq!(forgotten.unwrap(), 1);
+    assert_eq!(bench.runs(&bench.b).await, [bench.at(9)]);
+    assert_eq!(bench.runs(&bench.a).await, [bench.at(9), bench.at(1)]);
+}
+
+/// Tenants are listed in id order, page by page, and one alone in its own scope.
+pub async fn tenants_are_listed_in_scope(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    let (a, b) = (&bench.a, &bench.b);
+    let list = async |scope: &Scope, after: Option<&TenantId>, most| {
+        bench.store().tenants(scope, after, most).await.unwrap()
+    };
+    assert_eq!(list(&Scope::All, None, 10).await, [a.clone(), b.clone()]);
+    assert_eq!(list(&Scope::All, None, 1).await, [a.clone()]);
+    assert_eq!(list(&Scope::All, Some(a), 10).await, [b.clone()]);
+    let scope = Scope::Tenant(b.clone());
+    assert_eq!(list(&scope, None, 10).await, [b.clone()]);
 }

@@ -11,8 +11,8 @@ use nextedge_core::store::{
     Work,
 };
 use nextedge_core::{
-    Clock, ManualClock, MessageUid, PartyKey, RecordKind, RecordRef, Slot, TenantId, ThreadKey,
-    Timestamp,
+    Clock, Labels, ManualClock, MessageUid, PartyKey, RecordKind, RecordRef, Slot, TenantId,
+    ThreadKey, Timestamp,
 };
 
 use crate::store::random::rng::Rng;
@@ -154,6 +154,7 @@ impl World {
                 raw: body(tenant),
                 received_at: item.received_at,
                 thread_hint: None,
+                labels: Labels::default(),
             }],
             Work::Process { raw, .. } => {
                 assert_eq!(*raw, body(tenant), "the mail of another tenant");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nextedge_core::source::Stub;
 use nextedge_core::store::{
     AuditQuery, Claim, ClaimRequest, ClaimedItem, JobKind, Ledger, LedgerQuery, LedgerRow,
-    ReviewQuery, Scope, Work,
+    ReviewQuery, RunQuery, Scope, Work,
 };
 use nextedge_core::{
     DeadReason, LeaseToken, MailboxId, MessageUid, Outcome, OutcomeKind, TenantId, Timestamp, later,
@@ -195,6 +195,8 @@ impl Driver {
                 let mailbox = mailbox.map(mailbox_id);
                 let _ = both!(self, "counts", s => s.counts(&tenant, mailbox.as_ref()));
             }
+            let _ = both!(self, "overview", s => s.overview(&tenant, 10));
+            let _ = both!(self, "runs", s => s.runs(&tenant, &RunQuery::default()));
             self.compare_rest(&tenant).await;
         }
         let _ = both!(self, "next due", s => s.next_due(&Scope::All));

@@ -8,9 +8,9 @@ use nextedge_core::store::{
     ThreadChange, ThreadLinks, Unit, Work,
 };
 use nextedge_core::{
-    CallRecord, Category, DeadReason, Distribution, LeaseToken, MessageUid, ParkReason, PartyKey,
-    Plan, RecordKind, Result, ReviewDecision, ReviewItem, Slot, TenantId, ThreadId, ThreadKey,
-    Urgency, classify::Classification,
+    CallRecord, Category, DeadReason, Distribution, Labels, LeaseToken, MessageUid, ParkReason,
+    PartyKey, Plan, RecordKind, Result, ReviewDecision, ReviewItem, Slot, TenantId, ThreadId,
+    ThreadKey, Urgency, classify::Classification,
 };
 
 use super::drive::{Driver, Held, both};
@@ -229,6 +229,7 @@ impl Driver {
                     raw: raw(message, 100 + self.rng.index(200)),
                     received_at: item.received_at,
                     thread_hint: self.rng.percent(50).then_some(hint),
+                    labels: Labels::new(self.rng.percent(30).then_some("Sales")),
                 }
             }
             Work::Process { .. } => self.process(claim, item).await,
