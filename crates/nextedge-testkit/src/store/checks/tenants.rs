@@ -329,11 +329,14 @@ pub async fn audits_of_tenants_are_apart(harness: &dyn StoreHarness) {
 /// What stands where is told of one tenant's mailboxes and sinks only.
 pub async fn overviews_of_tenants_are_apart(harness: &dyn StoreHarness) {
     let bench = Bench::fresh(harness).await;
-    bench.arrive(&bench.a, "m", "h", 0).await;
+    bench
+        .planned(&bench.a, "m", thread_id("t"), "ada@acme.com", 0)
+        .await;
     let of_a = bench.store().overview(&bench.a, 10).await.unwrap();
     assert_eq!(of_a.mailboxes[0].counts.pending, 1);
+    assert_eq!(of_a.sinks[0].counts.pending, 1);
     let of_b = bench.store().overview(&bench.b, 10).await.unwrap();
-    assert_eq!((of_b.mailboxes.len(), of_b.sinks.len()), (1, 1));
+    assert_eq!((of_b.mailboxes.len(), of_b.sinks.len()), (1, 0));
     assert_eq!(of_b.mailboxes[0].counts, Counts::default());
 }
 
