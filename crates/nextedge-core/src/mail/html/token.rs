@@ -47,11 +47,6 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Returns the byte position of the next token.
-    pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
     fn take(&mut self, end: usize) -> &'a str {
         let piece = self.html.get(self.at..end).unwrap_or_default();
         self.at = end;
