@@ -6,6 +6,8 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode_char;
 
+use super::work;
+
 /// Unfolds a raw header value and decodes its encoded words; one line, no control characters.
 ///
 /// Neighbouring encoded words of one charset are joined as bytes first, since mailers cut them in
@@ -46,6 +48,7 @@ pub(crate) fn join_words(raw: &str) -> Cow<'_, str> {
 
 /// Folds white space, drops control characters and characters nobody sees, trims.
 pub(crate) fn one_line(text: &str) -> String {
+    work::count(text.len());
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_whitespace() || c == '\u{0}' {
@@ -186,6 +189,7 @@ struct Word<'a> {
 /// Reads one encoded word; longer ones than mailers write are taken as plain text.
 fn word_at(text: &str) -> Option<Word<'_>> {
     let window = &text.as_bytes()[..text.len().min(MAX_WORD_BYTES)];
+    work::count(window.len());
     let rest = window.strip_prefix(b"=?")?;
     let charset_end = memchr::memchr(b'?', rest)?;
     let charset = std::str::from_utf8(&rest[..charset_end]).ok()?;

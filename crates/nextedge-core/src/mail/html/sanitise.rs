@@ -8,6 +8,7 @@ use super::render::{decode_entity, entity_len};
 use super::style::Visibility;
 use super::token::{Tag, Token, Tokens};
 use super::{HtmlLimits, bounded, html_to_text};
+use crate::mail::work;
 
 /// Cleans HTML for a CRM: scripts, styles, forms, images and hidden text are removed, links open
 /// without referrer. HTML nested deeper than [`HtmlLimits::depth`] becomes its escaped text.
@@ -174,6 +175,7 @@ impl Writer {
             if stays {
                 return;
             }
+            work::count(1);
             inside += 1;
         }
     }
