@@ -26,7 +26,8 @@ pub(crate) enum Form {
     Enveloped,
 }
 
-/// Reads every file of every folder, in the order of names.
+/// Reads every `.txt` file of every folder, in the order of names: the package keeps mails there, and
+/// beside each a file of its own.
 pub(crate) fn read_folder(corpus: &Path, trained: &str) -> io::Result<Vec<Mail>> {
     let trained: std::collections::BTreeSet<&str> = trained.lines().collect();
     let mut mails = Vec::new();
@@ -35,8 +36,8 @@ pub(crate) fn read_folder(corpus: &Path, trained: &str) -> io::Result<Vec<Mail>>
         if !path.is_dir() {
             continue;
         }
-        for file in names(&path)? {
-            let bytes = fs::read(path.join(&file))?;
+        for file in names(&path)?.iter().filter(|name| name.ends_with(".txt")) {
+            let bytes = fs::read(path.join(file))?;
             let (mail, form) = mail_of(&bytes);
             mails.push(Mail {
                 trained: trained.contains(format!("{folder}/{file}").as_str()),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use clap::Parser;
 use nextedge_core::Outcome;
+use nextedge_core::mail::work_done;
 use nextedge_hostile::shapes::{Shape, shapes};
 use nextedge_hostile::targets::TARGETS;
 use nextedge_hostile::way::{Course, check_outcome, read, run};
@@ -99,9 +100,14 @@ fn cost(shape: &Shape, watch: &Watch) -> Cost {
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
         let start = measure::processor_time();
+        let looked = work_done();
         let ended = step.take(&raw);
+        let looked = work_done() - looked;
         let cpu = measure::processor_time().saturating_sub(start);
         let peak = MEMORY.peak_usage().saturating_sub(before) + raw.len();
+        if looked > MOST_LOOKS * raw.len() as u64 + FEW_LOOKS {
+            worst.fault = Some(format!("{looked} bytes looked at of {}", raw.len()));
+        }
         worst.cpu = worst.cpu.max(cpu);
         worst.memory = worst.memory.max(peak);
         match ended {
@@ -254,5 +260,9 @@ impl Watch {
 const MAX_CPU: Duration = Duration::from_millis(500);
 /// The promise for one mail.
 const MAX_MEMORY: usize = 128 << 20;
+/// How often each byte may be looked at while a mail is read, over all readers that count.
+const MOST_LOOKS: u64 = 100;
+/// For small mails, whose fixed work is large beside them.
+const FEW_LOOKS: u64 = 200_000;
 /// Longest one step of one mail may take, whatever the machine does beside it.
 const WATCHDOG: Duration = Duration::from_secs(30);

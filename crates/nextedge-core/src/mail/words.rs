@@ -189,7 +189,6 @@ struct Word<'a> {
 /// Reads one encoded word; longer ones than mailers write are taken as plain text.
 fn word_at(text: &str) -> Option<Word<'_>> {
     let window = &text.as_bytes()[..text.len().min(MAX_WORD_BYTES)];
-    work::count(window.len());
     let rest = window.strip_prefix(b"=?")?;
     let charset_end = memchr::memchr(b'?', rest)?;
     let charset = std::str::from_utf8(&rest[..charset_end]).ok()?;
@@ -197,7 +196,9 @@ fn word_at(text: &str) -> Option<Word<'_>> {
         [encoding, b'?', data @ ..] => (encoding.to_ascii_lowercase(), data),
         _ => return None,
     };
-    let data_end = memchr::memmem::find(data, b"?=")?;
+    let data_end = memchr::memmem::find(data, b"?=");
+    work::count(charset_end + data_end.unwrap_or(data.len()));
+    let data_end = data_end?;
     let data = &data[..data_end];
     let bytes = match encoding {
         b'b' => base64_decode(data)?,
