@@ -160,8 +160,7 @@ impl Writer {
         let Some(ends) = element_of(name) else {
             return;
         };
-        let mut inside = 0;
-        for open in self.open.iter().rev() {
+        for (inside, open) in self.open.iter().rev().enumerate() {
             if open.name == ends.name {
                 (0..=inside).for_each(|_| self.close());
                 return;
@@ -176,7 +175,6 @@ impl Writer {
                 return;
             }
             work::count(1);
-            inside += 1;
         }
     }
 
