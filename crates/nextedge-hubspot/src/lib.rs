@@ -5,6 +5,8 @@ mod auth;
 mod client;
 mod config;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod schema;
 mod sink;
 mod wire;

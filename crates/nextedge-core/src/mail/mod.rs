@@ -22,6 +22,7 @@ mod segment;
 mod source;
 mod subject;
 mod words;
+mod work;
 
 pub use fingerprint::fingerprint;
 pub use forward::{Unwrapped, unwrap_forward};
@@ -37,3 +38,5 @@ pub(crate) use pool::run as on_reading_thread;
 pub use segment::{History, segment};
 pub use source::{FileOptions, FileSource};
 pub use subject::normalise_subject;
+#[doc(hidden)]
+pub use work::work_done;

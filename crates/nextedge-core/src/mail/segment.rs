@@ -9,6 +9,7 @@ mod heads;
 pub(crate) mod labels;
 
 use super::model::{Role, Segment};
+use super::work;
 
 /// Whether history below a header block without words of its own was answered or forwarded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,6 +143,7 @@ impl<'a> Lines<'a> {
     pub(crate) fn get(&self, at: usize) -> &'a str {
         let (start, end) = self.bytes(at);
         let line = &self.text[start..end];
+        work::count(line.len().min(MAX_LINE_BYTES));
         line[..line.floor_char_boundary(MAX_LINE_BYTES)].trim_end_matches(['\n', '\r'])
     }
 

@@ -6,6 +6,8 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode_char;
 
+use super::work;
+
 /// Unfolds a raw header value and decodes its encoded words; one line, no control characters.
 ///
 /// Neighbouring encoded words of one charset are joined as bytes first, since mailers cut them in
@@ -46,6 +48,7 @@ pub(crate) fn join_words(raw: &str) -> Cow<'_, str> {
 
 /// Folds white space, drops control characters and characters nobody sees, trims.
 pub(crate) fn one_line(text: &str) -> String {
+    work::count(text.len());
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_whitespace() || c == '\u{0}' {
@@ -193,7 +196,9 @@ fn word_at(text: &str) -> Option<Word<'_>> {
         [encoding, b'?', data @ ..] => (encoding.to_ascii_lowercase(), data),
         _ => return None,
     };
-    let data_end = memchr::memmem::find(data, b"?=")?;
+    let data_end = memchr::memmem::find(data, b"?=");
+    work::count(charset_end + data_end.unwrap_or(data.len()));
+    let data_end = data_end?;
     let data = &data[..data_end];
     let bytes = match encoding {
         b'b' => base64_decode(data)?,

@@ -47,6 +47,7 @@ struct Options {
     corpus: Option<PathBuf>,
     out: Option<PathBuf>,
     report: Option<PathBuf>,
+    trained: Option<PathBuf>,
 }
 
 impl Options {
@@ -64,17 +65,35 @@ impl Options {
                 "--corpus" => options.corpus = Some(path),
                 "--out" => options.out = Some(path),
                 "--report" => options.report = Some(path),
+                "--trained" => options.trained = Some(path),
                 other => return Err(format!("unknown option `{other}`")),
             }
         }
-        if options.data.is_empty() && options.templates.is_empty() {
+        let only_lists = options.trained.is_some() && options.corpus.is_some();
+        if options.data.is_empty() && options.templates.is_empty() && !only_lists {
             return Err("give at least one `--data` or `--templates` file".to_owned());
         }
         Ok(options)
     }
 }
 
+/// Names the corpus mails that stand in the training data, one `folder/file` a line; trains nothing.
+fn list_trained(list: &Path, corpus: &Path) -> Result<String, String> {
+    let mut trained: Vec<String> = corpus::read(corpus)?
+        .train
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    trained.sort();
+    let text: String = trained.iter().map(|id| format!("{id}\n")).collect();
+    fs::write(list, text).map_err(|e| format!("{}: {e}", list.display()))?;
+    Ok(format!("{} corpus mails are trained on", trained.len()))
+}
+
 fn run(options: &Options) -> Result<String, String> {
+    if let (Some(list), Some(corpus)) = (&options.trained, &options.corpus) {
+        return list_trained(list, corpus);
+    }
     let mut rows = Vec::new();
     for path in &options.data {
         rows.extend(read_rows(path)?);
@@ -186,4 +205,5 @@ Written by `scripts/train`; every number below is measured, none is chosen.
 const FOLDS: usize = 5;
 const COPIES: usize = 14;
 const USAGE: &str = "usage: train [--data FILE.jsonl]... [--templates FILE.txt]... [--corpus FOLDER] \
-[--measure FILE.jsonl]... [--out WEIGHTS] [--report REPORT.md]";
+[--measure FILE.jsonl]... [--out WEIGHTS] [--report REPORT.md]\n\
+       train --corpus FOLDER --trained LIST";

@@ -6,6 +6,7 @@ use memchr::memmem;
 
 use super::{GuardFault, GuardLimits, Survey};
 use crate::mail::parser::MIME;
+use crate::mail::work;
 
 /// Counters over one mail and the messages in it.
 pub(super) struct Walk<'a> {
@@ -128,6 +129,7 @@ impl<'a> Walk<'a> {
         around: Around,
     ) -> Result<Option<(Part, usize)>, GuardFault> {
         let block = header_block(&data[at..], self.limits.header_bytes)?;
+        work::count(block.len());
         self.count_parameters(block)?;
         let mut stream = MessageStream::new(block);
         let mut headers = Vec::new();
@@ -178,6 +180,7 @@ impl<'a> Walk<'a> {
             Encoding::Base64 => stream.decode_base64_mime(boundary),
             Encoding::QuotedPrintable => stream.decode_quoted_printable_mime(boundary),
         };
+        work::count(end.min(body.len()));
         // The parser marks a part that it cannot decode this way and keeps it as text.
         if end == usize::MAX {
             return Ok(());
@@ -318,7 +321,10 @@ fn after_delimiter(data: &[u8], at: usize, boundary: &[u8]) -> Option<usize> {
     let mut delimiter = Vec::with_capacity(boundary.len() + 2);
     delimiter.extend_from_slice(b"--");
     delimiter.extend_from_slice(boundary);
-    let found = memmem::find(data.get(at..)?, &delimiter)?;
+    let rest = data.get(at..)?;
+    let found = memmem::find(rest, &delimiter);
+    work::count(found.unwrap_or(rest.len()));
+    let found = found?;
     Some(at + found + delimiter.len())
 }
 

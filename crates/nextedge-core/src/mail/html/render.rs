@@ -269,7 +269,7 @@ fn trim_line(out: &mut String) {
 }
 
 /// Length of an entity with or without its semicolon; 1 if the ampersand stands alone.
-fn entity_len(text: &str) -> usize {
+pub(super) fn entity_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let name = bytes[1..]
         .iter()
@@ -283,7 +283,7 @@ fn entity_len(text: &str) -> usize {
     }
 }
 
-fn decode_entity(entity: &str, out: &mut String) {
+pub(super) fn decode_entity(entity: &str, out: &mut String) {
     if entity.ends_with(';') {
         let start = out.len();
         add_html_token(out, entity.as_bytes(), false);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::token::Tag;
+use crate::mail::work;
 
 /// Tracks open elements and whether what they hold can be seen.
 #[derive(Default)]
@@ -80,6 +81,7 @@ impl Visibility {
         }
         if INLINE_ELEMENTS.contains(&name) {
             let near = self.open.len().saturating_sub(INLINE_REACH);
+            work::count(self.open.len() - near);
             let found = self.open[near..].iter().rposition(|open| open.name == name);
             if let Some(found) = found {
                 self.release(near + found);
@@ -111,6 +113,7 @@ impl Visibility {
     }
 
     fn pop(&mut self) -> Option<String> {
+        work::count(1);
         let closed = self.open.pop()?;
         self.forget(&closed.name);
         Some(closed.name)
@@ -174,10 +177,13 @@ impl Sheet {
                 .trim();
             // Rules inside @media are for other screens; their block ends with the outer brace.
             if selectors.starts_with('@') {
-                rest = skip_block(after);
+                let next = skip_block(after);
+                work::count(rest.len() - next.len());
+                rest = next;
                 continue;
             }
             let (declarations, next) = after.split_once('}').unwrap_or((after, ""));
+            work::count(rest.len() - next.len());
             let mut look = Look::default();
             apply_declarations(declarations, &mut look);
             if look.removed || look.invisible || look.sizeless {

@@ -1,5 +1,7 @@
 //! Splits HTML into tags and text in one pass over the bytes, whatever is broken in it.
 
+use crate::mail::work;
+
 /// One piece of an HTML text.
 pub(super) enum Token<'a> {
     /// Text with entities.
@@ -47,13 +49,9 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Returns the byte position of the next token.
-    pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
     fn take(&mut self, end: usize) -> &'a str {
         let piece = self.html.get(self.at..end).unwrap_or_default();
+        work::count(piece.len());
         self.at = end;
         piece
     }
@@ -101,6 +99,7 @@ impl<'a> Tokens<'a> {
                 let from = self.at + 4;
                 let close = memchr::memmem::find(&self.html.as_bytes()[from..], b"-->");
                 self.at = close.map_or(self.html.len(), |found| from + found + 3);
+                work::count(self.at + 4 - from);
                 Some(Token::Other)
             }
             [b'<', b'!' | b'?', ..] => {
@@ -187,6 +186,7 @@ impl<'a> Iterator for Attributes<'a> {
                     .unwrap_or(value.len()),
             ),
         };
+        work::count(rest.len() - after.len());
         self.rest = after;
         Some((name, value))
     }

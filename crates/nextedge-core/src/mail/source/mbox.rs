@@ -132,7 +132,8 @@ impl MboxReader {
         let Some(line) = self.lines.peek(0)? else {
             return Ok(false);
         };
-        if !line.starts || !line.bytes.starts_with(b"From ") {
+        // A `From :` field is no separator: read again from its start, it would be the first field.
+        if !line.starts || !line.bytes.starts_with(b"From ") || is_field(&line.bytes) {
             return Ok(false);
         }
         let dated = is_from_line(&line.bytes);

@@ -169,6 +169,24 @@ async fn escaped_and_false_from_lines_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_from_field_with_a_space_is_no_separator_and_loses_no_mail() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("box.mbox");
+    for text in [
+        "text before\n\nFrom :a@b.example Mon Nov  9 09:14:00 2026\nA: b\n\nSubject: x\n",
+        "From a@b.example Mon Nov  9 09:14:00 2026\nA: b\n\nx\n\nFrom : c@d.example 2026\nE: f\n\ny\n",
+        "From : c@d.example\nE: f\n\ny\n",
+    ] {
+        fs::write(&path, text).unwrap();
+        let source = FileSource::default();
+        let (stubs, faults) = list_all(&source, &path, 10).await;
+        let fetched = fetch_all(&source, &path, &stubs).await;
+        assert!(!fetched.contains(&"gone".to_owned()), "{text:?}: {fetched:?}");
+        assert!(!stubs.is_empty() || !faults.is_empty(), "{text:?} vanished in silence");
+    }
+}
+
+#[tokio::test]
 async fn broken_boxes_are_named_and_read_on() {
     let folder = TempDir::new().unwrap();
     let two = mbox(2);
