@@ -28,7 +28,7 @@ async fn a_kill_at_every_named_place_loses_and_doubles_nothing() {
     let (harness, _folder) = harness();
     let runs = POINTS.iter().map(|point| killed_at(&harness, point));
     let mut reports = futures::stream::iter(runs)
-        .buffered(2)
+        .buffered(4)
         .zip(futures::stream::iter(POINTS));
     while let Some((report, point)) = reports.next().await {
         assert_eq!(report.kills.len(), 1, "{point} was never reached");
