@@ -147,9 +147,13 @@ impl Tenant {
     fn add_threads(&mut self, rng: &mut Rng) {
         let senders = rng.size(2, 5);
         for number in 0..senders {
+            let in_order = self
+                .boxes
+                .iter()
+                .any(|one| one.kind != BoxKind::NewestFirst);
             let kind = match rng.from(1, 100) {
-                1..=35 => Kind::Lead,
-                36..=60 => Kind::Case,
+                1..=35 if in_order => Kind::Lead,
+                1..=60 => Kind::Case,
                 61..=70 => Kind::Contact,
                 71..=85 => Kind::Opportunity,
                 86..=93 => Kind::Nothing,
@@ -163,7 +167,7 @@ impl Tenant {
             let sender = format!("p{number}.{}@{domain}", self.name);
             let asks = rng.chance(15) && !matches!(kind, Kind::Nothing | Kind::Machine);
             for _ in 0..rng.size(1, 3) {
-                let mailbox = rng.size(0, self.boxes.len() - 1);
+                let mailbox = self.mailbox_for(rng, kind);
                 let person = match (asks, rng.chance(70)) {
                     (false, _) => Person::NotAsked,
                     (true, true) => Person::Approves,
@@ -178,6 +182,15 @@ impl Tenant {
                 });
             }
         }
+    }
+
+    /// Enquiries are read in order: when a reply was tried first, and what it answers comes before its
+    /// outcome is known, the contact that the attempt made looks like one known before.
+    fn mailbox_for(&self, rng: &mut Rng, kind: Kind) -> usize {
+        let fits =
+            |place: &usize| kind != Kind::Lead || self.boxes[*place].kind != BoxKind::NewestFirst;
+        let places: Vec<usize> = (0..self.boxes.len()).filter(fits).collect();
+        *rng.pick(&places)
     }
 
     fn add_mails(&mut self, rng: &mut Rng, seed: u64) {
@@ -202,8 +215,9 @@ impl Tenant {
         let others: Vec<usize> = (0..self.boxes.len())
             .filter(|other| *other != self.threads[thread].mailbox)
             .collect();
-        let copied = !others.is_empty() && rng.chance(15);
         let row = &mut self.threads[thread];
+        let may_copy = !others.is_empty() && (place == 0 || row.kind != Kind::Lead);
+        let copied = rng.chance(15) && may_copy;
         // a copy of a reply can be read before what it answers
         row.ordered &= !copied || place == 0;
         let home = &self.boxes[row.mailbox];

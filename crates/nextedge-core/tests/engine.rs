@@ -195,6 +195,18 @@ async fn our_answer_joins_a_thread_whose_record_is_a_contact_known_before() {
 }
 
 #[tokio::test]
+async fn the_first_record_of_a_thread_has_one_key_whichever_mail_makes_it() {
+    // a second key would make a second record of an earlier mail that arrives while an answer is lost
+    let reply = mail("r@x", 2, ANN, "Re: a case", &["a@x"]);
+    let bench = Bench::start().await;
+    bench.mailbox("box", &[reply]).await;
+    bench.drain().await;
+    let decision = bench.row("r@x").await.decision.unwrap();
+    let key = format!("nr-{}", decision.thread.unwrap());
+    assert_eq!(bench.crm.state().records, [(key, RecordKind::Case)]);
+}
+
+#[tokio::test]
 async fn an_answer_in_the_batch_of_the_first_mail_leaves_the_thread_its_record() {
     let bench = Bench::with(EngineOptions::default().with_deliver_batch(2)).await;
     let mut mails = vec![mail("a@x", 1, ANN, "a case", &[])];
