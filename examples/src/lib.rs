@@ -4,3 +4,7 @@
 /// The policy guide, compiled and run as a test.
 #[doc = include_str!("../../docs/guide/policy.md")]
 pub mod policy_guide {}
+
+/// The operations guide, compiled and run as a test.
+#[doc = include_str!("../../docs/guide/operations.md")]
+pub mod operations_guide {}

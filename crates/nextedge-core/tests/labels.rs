@@ -111,7 +111,12 @@ async fn labels_of_an_exported_mbox_reach_the_privacy_filter_and_the_rules() {
 #[tokio::test]
 async fn a_maildir_folder_and_its_flags_are_labels() {
     let folder = tempfile::tempdir().unwrap();
-    for place in ["Boxes/Mail", "Boxes/Mail/.Junk.Later", "Boxes/Personal", "Boxes/Work"] {
+    for place in [
+        "Boxes/Mail",
+        "Boxes/Mail/.Junk.Later",
+        "Boxes/Personal",
+        "Boxes/Work",
+    ] {
         for sub in ["cur", "new", "tmp"] {
             fs::create_dir_all(folder.path().join(place).join(sub)).unwrap();
         }
