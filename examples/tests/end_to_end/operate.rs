@@ -103,10 +103,10 @@ fn dead_letters_raise_an_alert_and_a_confirmed_replay_delivers_them() {
     let bench = Bench::of(&orders(12), ORDERS);
     // refused without a field to ask a person about
     bench.crm.fault(json!({
-        "path_prefix": "/crm/v3/objects/tickets", "method": "POST", "times": "always", "status": 400,
+        "path_contains": "tickets/batch/create", "times": "always", "status": 400,
         "body": {"status": "error", "category": "VALIDATION_ERROR", "message": "no"},
     }));
-    bench.run(&["--patience", "0"]);
+    bench.run(&["--patience", "5"]);
     let all = status(&bench);
     let dead = all["status"]["counts"]["dead"].as_u64().unwrap();
     assert!(dead > 10, "{all}");
