@@ -8,3 +8,7 @@ pub mod policy_guide {}
 
 #[path = "../custom_crm/mod.rs"]
 pub mod custom_crm;
+
+/// The operations guide, compiled and run as a test.
+#[doc = include_str!("../../docs/guide/operations.md")]
+pub mod operations_guide {}

@@ -37,6 +37,9 @@ pub(crate) struct RunArgs {
     /// One JSON object a message, then a summary, on standard output
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show mailboxes, sinks, errors, runs and alerts every second while the run goes
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) watch: bool,
     /// Read at most this many messages of each box
     #[arg(long)]
     pub(crate) limit: Option<u64>,
@@ -57,6 +60,42 @@ pub(crate) enum Command {
     Review(ReviewArgs),
     /// Search what was asked of the CRM and what it answered
     Audit(AuditArgs),
+    /// Show how far each mailbox and sink is, the last runs, errors and alerts
+    Status(StatusArgs),
+    /// Show what was given up; with --confirm, try it again (by the next run)
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Database file
+    #[arg(long)]
+    pub(crate) db: PathBuf,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Database file
+    #[arg(long)]
+    pub(crate) db: PathBuf,
+    /// Only this mailbox, named as `triage status` shows it in JSON
+    #[arg(long)]
+    pub(crate) mailbox: Option<String>,
+    /// What was parked, instead of what was given up
+    #[arg(long)]
+    pub(crate) parked: bool,
+    /// Most messages, the oldest first
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) limit: usize,
+    /// Do it, if this is the number of messages found
+    #[arg(long)]
+    pub(crate) confirm: Option<u64>,
+    /// One JSON object a message, then a summary
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,11 +4,13 @@
 mod args;
 mod audit;
 mod limited;
+mod operate;
 mod report;
 mod review;
 mod run;
 mod say;
 mod setup;
+mod view;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,8 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Review(review)) => review::review(review).await,
         Some(Command::Audit(audit)) => audit::audit(audit).await,
+        Some(Command::Status(status)) => operate::status(status).await,
+        Some(Command::Replay(replay)) => operate::replay(replay).await,
         None => run::run(cli.run).await,
     };
     match result {

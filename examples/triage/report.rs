@@ -160,7 +160,7 @@ fn rate(run: &Run) -> f64 {
 }
 
 /// Cuts a text to a number of characters; control characters do not reach the terminal.
-fn clip(text: &str, most: usize) -> String {
+pub(crate) fn clip(text: &str, most: usize) -> String {
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut cut: String = clean.take(most).collect();
     if text.chars().count() > most {

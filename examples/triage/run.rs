@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use nextedge_core::engine::Engine;
+use nextedge_core::engine::{Engine, Status, StatusStream};
 use nextedge_core::memory::MemoryStore;
 use nextedge_core::policy::Policy;
 use nextedge_core::store::{AuditQuery, Counts, Store};
@@ -19,6 +19,7 @@ use crate::args::RunArgs;
 use crate::report::{Run, add_records, counts_text, each_row, row_json, row_text, summary_json};
 use crate::say::say;
 use crate::setup::{Work, connect_path, connect_sink, engine, open_store, read_policy, tenant};
+use crate::view::{Screen, Shown};
 
 pub(crate) async fn run(args: RunArgs) -> Result<ExitCode> {
     let started = Instant::now();
@@ -167,14 +168,7 @@ async fn configure(engine: &Engine, job: &Job) -> Result<()> {
 
 /// Works until nothing is due, showing progress; Ctrl-C finishes the batches in hand.
 async fn drain(engine: &Engine, tenant: &TenantId, args: &RunArgs) -> Result<()> {
-    let bar = if args.json {
-        ProgressBar::hidden()
-    } else {
-        ProgressBar::new(0)
-    };
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} mails {msg}") {
-        bar.set_style(style);
-    }
+    let mut progress = ShownProgress::of(args);
     let shutdown = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -182,25 +176,68 @@ async fn drain(engine: &Engine, tenant: &TenantId, args: &RunArgs) -> Result<()>
     };
     let work = engine.drain(Duration::from_secs(args.patience), shutdown);
     tokio::pin!(work);
-    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let mut stream = engine.status_stream(tenant, progress.every());
     loop {
         tokio::select! {
             result = &mut work => {
-                bar.finish_and_clear();
+                let status = engine.status(tenant).await?;
+                progress.show(engine, tenant, status).await?;
+                progress.end();
                 return result;
             }
-            _ = tick.tick() => show(engine, tenant, &bar).await?,
+            status = stream.next() => progress.show(engine, tenant, status?).await?,
         }
     }
 }
 
-async fn show(engine: &Engine, tenant: &TenantId, bar: &ProgressBar) -> Result<()> {
-    let status = engine.status(tenant).await?;
-    bar.set_length(status.counts.total());
-    bar.set_position(settled(&status.counts));
-    let paused = status.sinks.iter().find_map(|sink| sink.paused.as_ref());
-    bar.set_message(paused.map_or_else(String::new, |(_, error)| error.text.clone()));
-    Ok(())
+/// How a run shows how far it is.
+enum ShownProgress {
+    Bar(ProgressBar),
+    Screen(Screen),
+}
+
+impl ShownProgress {
+    fn of(args: &RunArgs) -> Self {
+        if args.watch {
+            return Self::Screen(Screen::default());
+        }
+        let bar = if args.json {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(0)
+        };
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} mails {msg}") {
+            bar.set_style(style);
+        }
+        Self::Bar(bar)
+    }
+
+    fn every(&self) -> Duration {
+        match self {
+            Self::Bar(_) => StatusStream::MIN_EVERY,
+            Self::Screen(_) => StatusStream::EVERY,
+        }
+    }
+
+    async fn show(&mut self, engine: &Engine, tenant: &TenantId, status: Status) -> Result<()> {
+        match self {
+            Self::Bar(bar) => {
+                bar.set_length(status.counts.total());
+                bar.set_position(settled(&status.counts));
+                let paused = status.sinks.iter().find_map(|sink| sink.paused.as_ref());
+                let why = paused.map_or_else(String::new, |(_, error)| error.text.clone());
+                bar.set_message(why);
+            }
+            Self::Screen(screen) => screen.draw(&Shown::of(engine, tenant, status).await?),
+        }
+        Ok(())
+    }
+
+    fn end(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 fn settled(counts: &Counts) -> u64 {

@@ -198,3 +198,50 @@ async fn a_replay_is_shown_first_and_done_when_its_number_is_confirmed() {
     rig.run_until(async |rig| counts(rig).await.review == 10)
         .await;
 }
+
+const GUIDE: &str = include_str!("../../../docs/guide/operations.md");
+
+/// The first cells of the guide's table rows below a heading.
+fn table(heading: &str) -> Vec<&str> {
+    let part = GUIDE.split(heading).nth(1).unwrap();
+    let part = part.split("\n## ").next().unwrap();
+    let rows = part.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split('`').next().unwrap()).collect()
+}
+
+#[test]
+fn the_guide_names_every_metric_and_no_other() {
+    let source = include_str!("../src/engine/event.rs");
+    let mut emitted: Vec<&str> = source
+        .split('"')
+        .filter(|text| text.starts_with("nextedge_"))
+        .collect();
+    emitted.sort_unstable();
+    emitted.dedup();
+    let mut told = table("## Metrics and log lines");
+    told.sort_unstable();
+    assert_eq!(told, emitted);
+}
+
+#[test]
+fn the_guide_names_every_default_rule_with_its_threshold() {
+    let rules = alert::AlertRules::default();
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(table("## Alerts"), names);
+    for rule in rules.iter() {
+        let json = serde_json::to_value(rule).unwrap();
+        let line = GUIDE
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}`", rule.name)));
+        let line = line.unwrap();
+        assert!(
+            line.contains(&format!("| {} |", json["when"]).replace('"', "`")),
+            "{line}"
+        );
+        for name in ["minutes", "more_than", "percent"] {
+            if let Some(number) = json.get(name) {
+                assert!(line.contains(&format!("`{name}` = {number}")), "{line}");
+            }
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Alerts as signed JSON to a web address.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
 use nextedge_core::alert::{Notice, Notifier};
@@ -29,7 +31,6 @@ use crate::{ApiClient, Request, RetryOptions};
 /// # let _ = notifier;
 /// # Ok::<(), nextedge_core::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct WebhookNotifier {
     api: ApiClient,
     path: String,
@@ -96,6 +97,15 @@ impl WebhookNotifier {
             text.push_str(&format!("{byte:02x}"));
             text
         }))
+    }
+}
+
+impl fmt::Debug for WebhookNotifier {
+    /// Leaves the path out, which is often the password of a webhook.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookNotifier")
+            .field("api", &self.api)
+            .finish_non_exhaustive()
     }
 }
 

@@ -387,3 +387,35 @@ async fn labels_of_the_listing_stand_and_those_of_the_fetch_fill_in() {
         assert_eq!(process.items.len(), 3);
     }
 }
+
+#[tokio::test]
+async fn tenants_with_a_mailbox_are_found_page_by_page_and_in_scope() {
+    let both = Both::new().await;
+    for store in &both.stores {
+        let store = &**store;
+        connect(store, &tenant("zeta")).await;
+        let policy = policy::Policy::default();
+        store.put_policy(&tenant("beta"), 0, policy).await.unwrap();
+        let all = store.tenants(&Scope::All, None, 10).await.unwrap();
+        assert_eq!(all, [acme(), tenant("zeta")], "beta has no mailbox");
+        let first = store.tenants(&Scope::All, None, 1).await.unwrap();
+        assert_eq!(first, [acme()]);
+        let next = store.tenants(&Scope::All, Some(&acme()), 1).await.unwrap();
+        assert_eq!(next, [tenant("zeta")]);
+        let last = tenant("zeta");
+        assert!(
+            store
+                .tenants(&Scope::All, Some(&last), 1)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let one = Scope::Tenant(tenant("zeta"));
+        assert_eq!(
+            store.tenants(&one, None, 10).await.unwrap(),
+            [tenant("zeta")]
+        );
+        let none = Scope::Tenant(tenant("beta"));
+        assert!(store.tenants(&none, None, 10).await.unwrap().is_empty());
+    }
+}

@@ -9,6 +9,7 @@ mod bad_input;
 mod crash;
 mod dry_run;
 mod faults;
+mod operate;
 mod order;
 mod review;
 mod sample;

@@ -118,7 +118,7 @@ async fn rounds(deps: &Arc<Deps>, queues: Vec<Queue>) {
         if deps.stopping() {
             return;
         }
-        turn.note(&mut events);
+        turn.note(&deps.alerts, &mut events);
         let looked = async {
             for tenant in turn.next(deps).await? {
                 for notice in look(deps, &tenant).await? {
@@ -156,11 +156,11 @@ struct Turn {
 
 impl Turn {
     /// Notes the tenants whose alerts may have changed.
-    fn note(&mut self, events: &mut broadcast::Receiver<EngineEvent>) {
+    fn note(&mut self, alerts: &Alerts, events: &mut broadcast::Receiver<EngineEvent>) {
         loop {
             match events.try_recv() {
                 Ok(event) => {
-                    if let Some(tenant) = news(&event)
+                    if let Some(tenant) = news(alerts, &event)
                         && self.news.len() < MAX_NEWS
                     {
                         self.news.insert(tenant.clone());
@@ -193,15 +193,17 @@ impl Turn {
     }
 }
 
-fn news(event: &EngineEvent) -> Option<&TenantId> {
+fn news<'a>(alerts: &Alerts, event: &'a EngineEvent) -> Option<&'a TenantId> {
     match event {
-        EngineEvent::SyncFailed { tenant, .. }
-        | EngineEvent::ItemDead { tenant, .. }
-        | EngineEvent::PageCommitted {
+        EngineEvent::SyncFailed { tenant, .. } | EngineEvent::ItemDead { tenant, .. } => {
+            Some(tenant)
+        }
+        // what is raised may be over now; a quiet tenant's every round is no news
+        EngineEvent::PageCommitted {
             tenant,
             complete: true,
             ..
-        } => Some(tenant),
+        } => (!alerts.raised(tenant).is_empty()).then_some(tenant),
         _ => None,
     }
 }

@@ -181,8 +181,14 @@ async fn a_from_field_with_a_space_is_no_separator_and_loses_no_mail() {
         let source = FileSource::default();
         let (stubs, faults) = list_all(&source, &path, 10).await;
         let fetched = fetch_all(&source, &path, &stubs).await;
-        assert!(!fetched.contains(&"gone".to_owned()), "{text:?}: {fetched:?}");
-        assert!(!stubs.is_empty() || !faults.is_empty(), "{text:?} vanished in silence");
+        assert!(
+            !fetched.contains(&"gone".to_owned()),
+            "{text:?}: {fetched:?}"
+        );
+        assert!(
+            !stubs.is_empty() || !faults.is_empty(),
+            "{text:?} vanished in silence"
+        );
     }
 }
 
