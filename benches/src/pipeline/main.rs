@@ -4,13 +4,10 @@
 //! the mix, the outcomes and the calls by path go to standard error.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is its purpose
 
-mod mix;
 mod peer;
 mod proc;
-mod receiver;
 mod run;
 mod source;
-mod texts;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -22,10 +19,9 @@ use nextedge_core::engine::EngineOptions;
 use nextedge_hubspot::RatePreset;
 use serde::Serialize;
 
-use crate::mix::Census;
+use nextedge_benches::Failure;
+use nextedge_benches::mix::Census;
 use crate::run::Figures;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs a fixed mix of mails through an engine and measures it.
 #[derive(Debug, Parser)]

@@ -19,11 +19,12 @@ use nextedge_sqlite::{SqliteOptions, SqliteStore};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::mix::{AUTHSERV, MAILBOX};
+use nextedge_benches::mix::{AUTHSERV, MAILBOX};
 use crate::peer::Peer;
-use crate::receiver::{self, ReceiverSink};
+use nextedge_benches::receiver::{self, ReceiverSink};
 use crate::source::{self, MixSource, Spent};
-use crate::{Failure, Options, SinkChoice, StoreChoice, proc};
+use nextedge_benches::Failure;
+use crate::{Options, SinkChoice, StoreChoice, proc};
 
 /// Everything a run yields.
 #[derive(Debug)]

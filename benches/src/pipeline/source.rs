@@ -10,7 +10,7 @@ use nextedge_core::source::{
 };
 use nextedge_core::{CallContext, Error, ErrorKind, ProviderId, Result};
 
-use crate::mix::Draft;
+use nextedge_benches::mix::Draft;
 
 /// The name that connections refer to.
 pub(crate) const VENDOR: &str = "mix";

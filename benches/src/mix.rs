@@ -11,7 +11,7 @@ use crate::texts::{self, Words};
 
 /// One mail of the mix, before its bytes are made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Draft {
+pub struct Draft {
     number: u64,
     /// The mail that founds its thread; itself for a founder.
     founder: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Describes a mail by its number.
-    pub(crate) fn of(number: u64) -> Self {
+    pub fn of(number: u64) -> Self {
         let (group, place) = (number / GROUP, number % GROUP);
         let founder = match place {
             FIRST_REPLY.. => group.saturating_sub(1) * GROUP + (place - FIRST_REPLY),
@@ -44,19 +44,29 @@ impl Draft {
         }
     }
 
+    /// Returns its number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Tells whether it is written to a CRM; the others are parked.
+    pub fn is_written(&self) -> bool {
+        self.category != Category::None
+    }
+
     /// When the mailbox received it: one a second.
-    pub(crate) fn received_at(&self) -> Timestamp {
+    pub fn received_at(&self) -> Timestamp {
         let seconds = EPOCH + i64::try_from(self.number).unwrap_or_default();
         Timestamp::from_timestamp(seconds, 0).unwrap_or_default()
     }
 
     /// The thread as the mailbox names it.
-    pub(crate) fn thread(&self) -> String {
+    pub fn thread(&self) -> String {
         format!("t{}", self.founder)
     }
 
     /// Makes the raw mail, about `size` bytes.
-    pub(crate) fn raw(&self, size: usize) -> Bytes {
+    pub fn raw(&self, size: usize) -> Bytes {
         let mut words = Words::new(self.number);
         let mut mail = String::with_capacity(size + 4096);
         self.head(&mut mail);
@@ -140,7 +150,7 @@ impl Draft {
 
 /// What the mix holds, for the report.
 #[derive(Debug, Default)]
-pub(crate) struct Census {
+pub struct Census {
     mails: u64,
     replies: u64,
     attachments: u64,
@@ -150,7 +160,7 @@ pub(crate) struct Census {
 
 impl Census {
     /// Counts the first `mails` of the mix.
-    pub(crate) fn of(mails: u64) -> Self {
+    pub fn of(mails: u64) -> Self {
         let mut census = Self {
             mails,
             ..Self::default()
@@ -196,9 +206,9 @@ fn message_id(number: u64) -> String {
 }
 
 /// The mailbox that receives the mix.
-pub(crate) const MAILBOX: &str = "desk@bench.example";
+pub const MAILBOX: &str = "desk@bench.example";
 /// Who vouches for the senders.
-pub(crate) const AUTHSERV: &str = "mx.bench.example";
+pub const AUTHSERV: &str = "mx.bench.example";
 const GROUP: u64 = 20;
 const FIRST_REPLY: u64 = 14;
 const PEOPLE: u64 = 7;

@@ -1,10 +1,12 @@
 //! A sink that only hands complete mails over, to measure the engine without a vendor's rules.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use nextedge_core::mail::OpenedMail;
 use nextedge_core::policy::{CategoryMap, FieldMap, KnownParty};
 use nextedge_core::sink::{
     CrmSink, Delivery, FieldDescription, FieldKind, FindRequest, Found, FoundParty, ItemEnd,
@@ -12,24 +14,28 @@ use nextedge_core::sink::{
     SinkDescription,
 };
 use nextedge_core::{
-    CallContext, Category, Effect, EffectVerb, Error, FieldName, Guarantee, RecordId, RecordKind,
+    CallContext, Category, Effect, EffectVerb, Error, FieldName, Guarantee, Plan, RecordId, RecordKind,
     RecordRef, Result, Slot,
 };
 use nextedge_http::{ApiClient, Applied, Request};
 use serde::Serialize;
 
 /// The name that connections refer to.
-pub(crate) const VENDOR: &str = "receiver";
+pub const VENDOR: &str = "receiver";
 
 /// Posts each batch with all bodies and attachments to `/batch`, one request a batch.
 #[derive(Debug)]
-pub(crate) struct ReceiverSink {
+pub struct ReceiverSink {
     client: ApiClient,
 }
 
 impl ReceiverSink {
     /// Writes to the receiver at `base`.
-    pub(crate) fn new(base: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If `base` is no URL.
+    pub fn new(base: &str) -> Result<Self> {
         let client = ApiClient::builder().base_url(base).build()?;
         Ok(Self { client })
     }
@@ -44,7 +50,7 @@ impl CrmSink for ReceiverSink {
     fn capabilities(&self) -> SinkCapabilities {
         SinkCapabilities::default()
             .with_kinds(KINDS.iter().cloned())
-            .with_max_batch(400)
+            .with_max_batch(MAX_BATCH)
             .with_attachments()
             .with_keyed()
     }
@@ -84,7 +90,7 @@ impl CrmSink for ReceiverSink {
 /// One complete mail on the wire.
 #[derive(Debug, Serialize)]
 struct Item<'a> {
-    key: &'a str,
+    key: Cow<'a, str>,
     message: String,
     thread: String,
     from: &'a str,
@@ -99,7 +105,7 @@ impl<'a> Item<'a> {
         let activity = &delivery.activity;
         let files = delivery.attachments.iter();
         Self {
-            key: &delivery.key,
+            key: Cow::Borrowed(&delivery.key),
             message: delivery.message.to_string(),
             thread: delivery.thread.to_string(),
             from: activity.draft.from.address.as_str(),
@@ -111,6 +117,35 @@ impl<'a> Item<'a> {
                 .collect(),
         }
     }
+}
+
+impl<'a> Item<'a> {
+    fn planned(plan: &'a Plan, opened: &'a OpenedMail) -> Self {
+        let named = plan.attachments.iter().zip(&opened.attachments);
+        Self {
+            key: Cow::Owned(format!("ne-{}", plan.message)),
+            message: plan.message.to_string(),
+            thread: plan.thread.to_string(),
+            from: plan.activity.from.address.as_str(),
+            subject: &plan.activity.subject,
+            text: &opened.text,
+            html: opened.html.as_deref(),
+            attachments: named
+                .map(|(choice, (_, bytes))| (choice.name.as_str(), STANDARD.encode(bytes)))
+                .collect(),
+        }
+    }
+}
+
+/// Makes the body that the sink sends for these mails.
+///
+/// # Errors
+///
+/// If JSON cannot be made of them.
+pub fn body(mails: &[(&Plan, OpenedMail)]) -> std::result::Result<Vec<u8>, serde_json::Error> {
+    let items = mails.iter();
+    let items: Vec<_> = items.map(|(plan, mail)| Item::planned(plan, mail)).collect();
+    serde_json::to_vec(&items)
 }
 
 /// The receiver took everything: each part of each item is its own record, named by our key.
@@ -194,7 +229,8 @@ fn effect(slot: Slot, record: RecordRef, verb: EffectVerb) -> Effect {
     }
 }
 
-fn description() -> SinkDescription {
+/// Tells the objects of the receiver and its field map.
+pub fn description() -> SinkDescription {
     let field = |name: &str| FieldDescription {
         name: FieldName::new(name),
         kind: FieldKind::Text { max_chars: 1_000 },
@@ -234,6 +270,8 @@ fn description() -> SinkDescription {
     }
 }
 
+/// Deliveries that the receiver takes in one request.
+pub const MAX_BATCH: usize = 400;
 const KINDS: [RecordKind; 6] = [
     RecordKind::Contact,
     RecordKind::Company,
