@@ -165,12 +165,19 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     }
 }
 
+/// Stops a check whose own input was refused: a defect of the kit.
+#[allow(clippy::needless_pass_by_value)] // for `map_err`
+pub(crate) fn own_input(error: nextedge_core::Error) -> Stop {
+    Stop::failed(format!("the kit's own input was refused: {error}"))
+}
+
 /// Ends the check with a failure unless the condition holds.
 macro_rules! ensure {
-    ($condition:expr, $($text:tt)+) => {
-        if !$condition {
+    ($condition:expr, $($text:tt)+) => {{
+        let holds: bool = $condition;
+        if !holds {
             return Err($crate::verdict::Stop::failed(format!($($text)+)));
         }
-    };
+    }};
 }
 pub(crate) use ensure;

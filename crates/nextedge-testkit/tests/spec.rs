@@ -44,17 +44,23 @@ fn every_check_has_a_rule_and_every_rule_a_check() {
     use nextedge_testkit::{classifier, sink, source};
     compare(
         "Sinks",
-        sink::CHECKS.iter().map(|check| check.name()).collect(),
+        sink::CHECKS
+            .iter()
+            .map(nextedge_testkit::Check::name)
+            .collect(),
     );
     compare(
         "Sources",
-        source::CHECKS.iter().map(|check| check.name()).collect(),
+        source::CHECKS
+            .iter()
+            .map(nextedge_testkit::Check::name)
+            .collect(),
     );
     compare(
         "Classifiers",
         classifier::CHECKS
             .iter()
-            .map(|check| check.name())
+            .map(nextedge_testkit::Check::name)
             .collect(),
     );
 }

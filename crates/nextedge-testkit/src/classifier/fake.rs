@@ -257,7 +257,7 @@ impl FakeClassifier {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         let mut top = 0.7;
         if self.has(Defect::Wavers) {
-            top = if asked % 2 == 0 { 0.7 } else { 0.6 };
+            top = if asked.is_multiple_of(2) { 0.7 } else { 0.6 };
         }
         if self.has(Defect::ExceedsCap) {
             top = 0.97;

@@ -18,7 +18,7 @@ use nextedge_core::{
 
 use super::harness::{Fault, FaultKind, Part, SeenCrm, SinkHarness, SinkWorld};
 use crate::account::Account;
-use crate::verdict::{Stop, ensure};
+use crate::verdict::{Stop, ensure, own_input};
 
 /// One far system during one check.
 pub(super) struct Bench {
@@ -61,10 +61,10 @@ impl Bench {
     }
 
     pub(super) fn cx(&self, account: Account) -> Result<CallContext, Stop> {
-        let id = ConnectionId::new(account.connection()).map_err(broken)?;
+        let id = ConnectionId::new(account.connection()).map_err(own_input)?;
         let connection = Connection::new(id, self.sink.name(), ConnectionRole::Sink)
             .with_settings(self.world.settings(account));
-        let tenant = TenantId::new(account.tenant()).map_err(broken)?;
+        let tenant = TenantId::new(account.tenant()).map_err(own_input)?;
         let clock: Arc<dyn Clock> = self.clock.clone();
         Ok(CallContext::with_clock(
             tenant,
@@ -346,7 +346,7 @@ pub(super) fn sender(n: usize) -> String {
 fn activity(n: usize, from: &str) -> Result<ActivityWrite, Stop> {
     let mailer = |text: &str, name: &str| -> Result<Mailer, Stop> {
         Ok(Mailer {
-            address: EmailAddress::parse(text).map_err(broken)?,
+            address: EmailAddress::parse(text).map_err(own_input)?,
             name: name.to_owned(),
         })
     };
@@ -428,10 +428,6 @@ pub(super) fn file(name: &str, bytes: Vec<u8>) -> AttachmentWrite {
         sha256: crate::digest::sha256(&bytes),
         bytes: Bytes::from(bytes),
     }
-}
-
-fn broken(error: nextedge_core::Error) -> Stop {
-    Stop::failed(format!("the kit's own input was refused: {error}"))
 }
 
 /// Words of each mail that no error may repeat.

@@ -16,7 +16,7 @@ use nextedge_core::{
 
 use super::harness::{RawMail, SourceFaultKind, SourceHarness, SourceWorld};
 use crate::account::Account;
-use crate::verdict::{Stop, ensure};
+use crate::verdict::{Stop, ensure, own_input};
 
 pub(super) struct Bench {
     pub(super) world: Box<dyn SourceWorld>,
@@ -81,10 +81,10 @@ impl Bench {
     }
 
     pub(super) fn cx(&self, account: Account) -> Result<CallContext, Stop> {
-        let id = ConnectionId::new(account.connection()).map_err(broken)?;
+        let id = ConnectionId::new(account.connection()).map_err(own_input)?;
         let connection = Connection::new(id, self.source.name(), ConnectionRole::Source)
             .with_settings(self.world.settings(account));
-        let tenant = TenantId::new(account.tenant()).map_err(broken)?;
+        let tenant = TenantId::new(account.tenant()).map_err(own_input)?;
         let clock: Arc<dyn Clock> = self.clock.clone();
         Ok(CallContext::with_clock(
             tenant,
@@ -293,10 +293,6 @@ fn lacking(kind: SourceFaultKind, why: &str, capabilities: SourceCapabilities) -
         )),
         None => Stop::skipped(format!("the harness cannot produce {kind:?}: {why}")),
     }
-}
-
-fn broken(error: nextedge_core::Error) -> Stop {
-    Stop::failed(format!("the kit's own input was refused: {error}"))
 }
 
 /// Time for one call of the engine.

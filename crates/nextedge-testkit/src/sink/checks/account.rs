@@ -9,7 +9,7 @@ use nextedge_core::{Domain, EmailAddress, ErrorKind, FieldName, RecordKind, Slot
 use super::super::bench::{Bench, record_of, sender};
 use super::super::harness::{Fault, FaultKind, SinkHarness};
 use crate::account::Account;
-use crate::verdict::{Stop, Verdict, ensure};
+use crate::verdict::{Stop, Verdict, ensure, own_input};
 
 /// Mail of one tenant or connection never meets what another one wrote.
 pub async fn accounts_share_nothing(harness: &dyn SinkHarness) -> Verdict {
@@ -182,11 +182,10 @@ async fn filled(
 }
 
 fn request(senders: &[usize]) -> Result<FindRequest, Stop> {
-    let refused = |error| Stop::failed(format!("the kit's own input was refused: {error}"));
     let query = |n: &usize| -> Result<PartyQuery, Stop> {
         Ok(PartyQuery {
-            addresses: vec![EmailAddress::parse(&sender(*n)).map_err(refused)?],
-            company: Some(Domain::parse(&format!("firm{n}.example")).map_err(refused)?),
+            addresses: vec![EmailAddress::parse(&sender(*n)).map_err(own_input)?],
+            company: Some(Domain::parse(&format!("firm{n}.example")).map_err(own_input)?),
             fields: Vec::<FieldName>::new(),
         })
     };
