@@ -19,9 +19,9 @@ use nextedge_core::engine::EngineOptions;
 use nextedge_hubspot::RatePreset;
 use serde::Serialize;
 
+use crate::run::Figures;
 use nextedge_benches::Failure;
 use nextedge_benches::mix::Census;
-use crate::run::Figures;
 
 /// Runs a fixed mix of mails through an engine and measures it.
 #[derive(Debug, Parser)]

@@ -16,8 +16,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdin, Command};
 
+use crate::SinkChoice;
 use nextedge_benches::Failure;
-use crate::{SinkChoice};
 
 /// A running peer; its process ends when this is dropped.
 #[derive(Debug)]

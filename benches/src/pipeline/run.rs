@@ -19,12 +19,12 @@ use nextedge_sqlite::{SqliteOptions, SqliteStore};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use nextedge_benches::mix::{AUTHSERV, MAILBOX};
 use crate::peer::Peer;
-use nextedge_benches::receiver::{self, ReceiverSink};
 use crate::source::{self, MixSource, Spent};
-use nextedge_benches::Failure;
 use crate::{Options, SinkChoice, StoreChoice, proc};
+use nextedge_benches::Failure;
+use nextedge_benches::mix::{AUTHSERV, MAILBOX};
+use nextedge_benches::receiver::{self, ReceiverSink};
 
 /// Everything a run yields.
 #[derive(Debug)]
