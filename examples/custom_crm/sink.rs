@@ -11,8 +11,8 @@ use nextedge_core::sink::{
     SinkCapabilities, SinkDescription,
 };
 use nextedge_core::{
-    CallContext, Draft, Effect, EffectVerb, Error, ErrorKind, FieldName, FieldValue, Guarantee,
-    Reach, RecordId, RecordKind, RecordRef, Result, Slot,
+    CallContext, Domain, Draft, Effect, EffectVerb, EmailAddress, Error, ErrorKind, FieldName,
+    FieldValue, Guarantee, Reach, RecordId, RecordKind, RecordRef, Result, Slot,
 };
 use nextedge_http::{
     ApiClient, ApiClientBuilder, Applied, CallError, Request, Response, path_segment,
@@ -97,8 +97,8 @@ impl CrmSink for TansySink {
     async fn find(&self, cx: &CallContext, wanted: &FindRequest) -> Result<Found> {
         let mut keys: Vec<&str> = wanted.records.iter().map(|r| r.id.as_str()).collect();
         for party in &wanted.parties {
-            keys.extend(party.addresses.iter().map(|address| address.as_str()));
-            keys.extend(party.company.iter().map(|domain| domain.as_str()));
+            keys.extend(party.addresses.iter().map(EmailAddress::as_str));
+            keys.extend(party.company.iter().map(Domain::as_str));
         }
         let search = Request::post("tansy.search", "/search").json(&keys).safe();
         let rows: Vec<Row> = self.client.send(cx, search).await?.json()?;

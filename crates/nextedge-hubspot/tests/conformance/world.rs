@@ -89,7 +89,7 @@ impl World {
         CallContext::new(tenant, Arc::new(connection), Duration::from_secs(60))
     }
 
-    fn fault(&self, fault: Value) {
+    fn fault(&self, fault: &Value) {
         for sandbox in self.accounts.values() {
             sandbox.fault(fault.clone()).unwrap();
         }
@@ -174,7 +174,7 @@ impl SinkWorld for World {
         if let Some(part) = part_of(fault) {
             spec["path_contains"] = path_of(part).into();
         }
-        self.fault(spec);
+        self.fault(&spec);
     }
 
     async fn lift(&self) {

@@ -145,8 +145,11 @@ impl ClassifierWorld for World {
     }
 
     fn patience(&self) -> Duration {
-        // nothing here waits for a network, but two megabytes are read
-        Duration::from_secs(2)
+        match self.classifier.defect {
+            // this one does hang
+            Some(Defect::IgnoresDeadline) => Duration::from_millis(300),
+            _ => Duration::from_secs(60),
+        }
     }
 }
 

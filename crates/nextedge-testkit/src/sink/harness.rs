@@ -71,9 +71,10 @@ pub trait SinkWorld: Send + Sync {
     /// Returns what must never show in an error, such as tokens. The checks add bodies and addresses.
     fn secrets(&self) -> Vec<String>;
 
-    /// How long, in real time, an answer may take before the check calls it a hang. Default 10 s.
+    /// How long, in real time, an answer may take before the check calls it a hang. Default 60 s:
+    /// far more than a loaded machine needs, because only a failure waits so long.
     fn patience(&self) -> Duration {
-        Duration::from_secs(10)
+        Duration::from_secs(60)
     }
 }
 

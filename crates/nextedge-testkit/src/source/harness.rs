@@ -59,9 +59,10 @@ pub trait SourceWorld: Send + Sync {
         Vec::new()
     }
 
-    /// How long, in real time, an answer may take before the check calls it a hang. Default 10 s.
+    /// How long, in real time, an answer may take before the check calls it a hang. Default 60 s:
+    /// far more than a loaded machine needs, because only a failure waits so long.
     fn patience(&self) -> Duration {
-        Duration::from_secs(10)
+        Duration::from_secs(60)
     }
 }
 

@@ -102,8 +102,11 @@ impl SinkWorld for FakeWorld {
     }
 
     fn patience(&self) -> Duration {
-        // nothing here waits for a network
-        Duration::from_millis(300)
+        match self.defect {
+            // this one does hang
+            Some(Defect::IgnoresDeadline) => Duration::from_millis(300),
+            _ => Duration::from_secs(60),
+        }
     }
 }
 
