@@ -108,7 +108,7 @@ async fn run(
         progress.note(&report)?;
         if !report.faults.is_empty() {
             tell(&report);
-        } else if progress.done() % 100 == 0 {
+        } else if progress.done().is_multiple_of(100) {
             println!("{progress}");
         }
     }

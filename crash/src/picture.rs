@@ -1,7 +1,7 @@
 //! What a store says about its tenants, read through its public read sides.
 
 use nextedge_core::store::{AuditQuery, Counts, LedgerQuery, LedgerRow, Phase, Scope, Store};
-use nextedge_core::{OutcomeKind, TenantId};
+use nextedge_core::{Clock, OutcomeKind, SystemClock, TenantId};
 
 use crate::Failure;
 use crate::spec::{BoxPicture, Row, Spec, TenantPicture};
@@ -17,7 +17,7 @@ pub(crate) async fn picture(store: &dyn Store, spec: &Spec) -> Result<Vec<Tenant
 
 async fn tenant_picture(store: &dyn Store, name: &str) -> Result<TenantPicture, Failure> {
     let tenant = TenantId::new(name)?;
-    let now = chrono::Utc::now();
+    let now = SystemClock.now();
     let due = store.next_due(&Scope::Tenant(tenant.clone())).await?;
     let mut boxes = Vec::new();
     for mailbox in store.mailboxes(&tenant, None, MOST).await? {

@@ -177,7 +177,7 @@ async fn two_lead_threads_of_a_new_sender_in_one_batch_make_one_lead() {
 
 #[tokio::test]
 async fn our_answer_joins_a_thread_whose_record_is_a_contact_known_before() {
-    let bench = Bench::start().await;
+    let bench = Bench::with(EngineOptions::default().with_deliver_batch(1)).await;
     let first = mail("a@x", 1, ANN, "a contact", &[]);
     bench.mailbox("one", &[first]).await;
     bench.drain().await;

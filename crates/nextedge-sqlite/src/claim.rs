@@ -32,6 +32,8 @@ pub(crate) struct Taken {
     pub(crate) items: Vec<TakenItem>,
     pub(crate) parties: BTreeSet<String>,
     pub(crate) bytes: u64,
+    /// Some delivery of the sink has a start of unknown outcome, so that others may have to wait.
+    unsettled: bool,
 }
 
 pub(crate) struct TakenItem {
@@ -307,7 +309,10 @@ fn take_lanes(
     connection: &str,
     room: Room,
 ) -> Result<Taken> {
-    let mut taken = Taken::default();
+    let mut taken = Taken {
+        unsettled: kind == LaneKind::Delivery && any_unsettled(tx, tenant, connection)?,
+        ..Taken::default()
+    };
     let mut statement = tx
         .db
         .prepare_cached(
@@ -361,7 +366,7 @@ fn take_lane(tx: &Tx<'_>, key: &LaneKey, room: Room, taken: &mut Taken) -> Resul
             return Ok(More::Yes);
         };
         let is_unknown: bool = row.col(6)?;
-        if !is_unknown && awaits_party(tx, key, parties.as_deref(), &unknown)? {
+        if taken.unsettled && !is_unknown && awaits_party(tx, key, parties.as_deref(), &unknown)? {
             return Ok(More::Yes);
         }
         if taken.push(taken_item(row)?, row.count(7)?, room) == More::No {
@@ -399,6 +404,17 @@ fn unknown_parties(
         }
     }
     Ok(Some(unknown))
+}
+
+fn any_unsettled(tx: &Tx<'_>, tenant: i64, connection: &str) -> Result<bool> {
+    let any = one(
+        tx.db,
+        "SELECT EXISTS (SELECT 1 FROM item WHERE tenant = ?1 AND connection = ?2
+             AND kind = 2 AND unknown = 1 AND state = 1)",
+        params![tenant, connection],
+        |row| row.col(0),
+    )?;
+    Ok(any.unwrap_or(false))
 }
 
 /// Whether the head of another lane may have made a record of this sender, or of a company without a
