@@ -305,7 +305,7 @@ fn measure_alert(notice: &Notice) {
     let (rule, subject, facts) = (&alert.rule, &alert.subject, &alert.facts);
     match notice.change {
         Change::Raised => {
-            tracing::warn!(tenant = %alert.tenant, rule, %subject, facts, "alert raised")
+            tracing::warn!(tenant = %alert.tenant, rule, %subject, facts, "alert raised");
         }
         Change::Cleared => tracing::info!(tenant = %alert.tenant, rule, %subject, "alert cleared"),
     }

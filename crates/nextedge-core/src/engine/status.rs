@@ -191,7 +191,7 @@ impl Engine {
             .collect();
         let mailboxes: Vec<MailboxStatus> = mailboxes
             .into_iter()
-            .filter_map(|row| work.remove(&row.id).map(|work| view.mailbox(row, work)))
+            .filter_map(|row| work.remove(&row.id).map(|work| view.mailbox(row, &work)))
             .collect();
         let counts = store.counts(tenant, None).await?;
         let rate = mailboxes.iter().map(|mailbox| mailbox.progress.rate).sum();
@@ -266,7 +266,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn mailbox(&self, row: Mailbox, work: MailboxWork) -> MailboxStatus {
+    fn mailbox(&self, row: Mailbox, work: &MailboxWork) -> MailboxStatus {
         let id = &row.id;
         let total = work.counts.total();
         let written = self.rate(Pace::Written(id.clone())) / self.sink_count() as f64;
@@ -297,7 +297,7 @@ impl View<'_> {
             failed_runs: work.failed_runs,
             failing_since: work.failing_since,
             listed: work.listed,
-            last_error: last_error(&sync.run, &work),
+            last_error: last_error(&sync.run, work),
             run: sync.run,
         }
     }
