@@ -14,8 +14,8 @@ use nextedge_core::sink::{
     SinkDescription,
 };
 use nextedge_core::{
-    CallContext, Category, Effect, EffectVerb, Error, FieldName, Guarantee, Plan, RecordId, RecordKind,
-    RecordRef, Result, Slot,
+    CallContext, Category, Effect, EffectVerb, Error, FieldName, Guarantee, Plan, RecordId,
+    RecordKind, RecordRef, Result, Slot,
 };
 use nextedge_http::{ApiClient, Applied, Request};
 use serde::Serialize;
@@ -144,7 +144,9 @@ impl<'a> Item<'a> {
 /// If JSON cannot be made of them.
 pub fn body(mails: &[(&Plan, OpenedMail)]) -> std::result::Result<Vec<u8>, serde_json::Error> {
     let items = mails.iter();
-    let items: Vec<_> = items.map(|(plan, mail)| Item::planned(plan, mail)).collect();
+    let items: Vec<_> = items
+        .map(|(plan, mail)| Item::planned(plan, mail))
+        .collect();
     serde_json::to_vec(&items)
 }
 

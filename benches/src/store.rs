@@ -12,8 +12,9 @@ use nextedge_core::store::{
     SyncState, Unit, Work,
 };
 use nextedge_core::{
-    CallRecord, Connection, ConnectionId, ConnectionRole, Effect, EffectVerb, Guarantee, MessageUid, ParkReason,
-    PartyKey, Plan, ProviderId, RecordId, RecordKind, RecordRef, Slot, Versions,
+    CallRecord, Connection, ConnectionId, ConnectionRole, Effect, EffectVerb, Guarantee,
+    MessageUid, ParkReason, PartyKey, Plan, ProviderId, RecordId, RecordKind, RecordRef, Slot,
+    Versions,
 };
 use serde_json::json;
 
@@ -67,11 +68,7 @@ impl<'a> StoreWay<'a> {
     ) -> Result<Self, Failure> {
         let (tenant, id) = (&stages.tenant, &stages.mailbox);
         let source = Connection::new(ConnectionId::new(SOURCE)?, SOURCE, ConnectionRole::Source);
-        let sink = Connection::new(
-            stages.sink.clone(),
-            receiver::VENDOR,
-            ConnectionRole::Sink,
-        );
+        let sink = Connection::new(stages.sink.clone(), receiver::VENDOR, ConnectionRole::Sink);
         let source_id = source.id.clone();
         store.put_connection(tenant, source).await?;
         store.put_connection(tenant, sink).await?;
@@ -115,7 +112,9 @@ impl<'a> StoreWay<'a> {
             },
             next: NextPage::Free { due: None },
         };
-        self.store.commit_page(tenant, id, claim.lease, page).await?;
+        self.store
+            .commit_page(tenant, id, claim.lease, page)
+            .await?;
         Ok(())
     }
 
@@ -148,10 +147,7 @@ impl<'a> StoreWay<'a> {
         step.mails = claim.items.len() as u64;
         let units = self.units(&claim)?;
         let begun = Clocks::now();
-        let answers = self
-            .store
-            .commit(&claim.tenant, claim.lease, units)
-            .await?;
+        let answers = self.store.commit(&claim.tenant, claim.lease, units).await?;
         self.store.release(&claim.tenant, claim.lease).await?;
         step += begun.step();
         for answer in answers {
@@ -186,7 +182,10 @@ impl<'a> StoreWay<'a> {
     fn units(&self, claim: &Claim) -> Result<Vec<Unit>, Failure> {
         let mut units = Vec::with_capacity(claim.items.len() + 1);
         for item in &claim.items {
-            let mail = self.by_message.get(&item.message).ok_or("an unknown mail")?;
+            let mail = self
+                .by_message
+                .get(&item.message)
+                .ok_or("an unknown mail")?;
             units.push(match &item.work {
                 Work::Fetch { .. } => Unit::Fetched {
                     message: item.message,

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use nextedge_ai::OfflineClassifier;
 use nextedge_core::classify::{Classification, ClassifyRequest};
 use nextedge_core::mail::{
-    History, HtmlLimits, Mail, OpenedMail, ParseOptions, fingerprint, open_mail, parse_mail, sanitise_html,
-    segment,
+    History, HtmlLimits, Mail, OpenedMail, ParseOptions, fingerprint, open_mail, parse_mail,
+    sanitise_html, segment,
 };
 use nextedge_core::policy::Policy;
 use nextedge_core::source::Origin;
@@ -26,8 +26,8 @@ use nextedge_core::stage::screen::{Person, ScreenContext, Screened, screen};
 use nextedge_core::stage::token::TokenKey;
 use nextedge_core::store::ThreadChange;
 use nextedge_core::{
-    Basis, ConnectionId, Direction, EmailAddress, Fingerprint, MailboxId, MessageUid, Plan,
-    Result, TenantId, Timestamp, Versions,
+    Basis, ConnectionId, Direction, EmailAddress, Fingerprint, MailboxId, MessageUid, Plan, Result,
+    TenantId, Timestamp, Versions,
 };
 
 use crate::Failure;
