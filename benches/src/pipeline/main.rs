@@ -1,12 +1,19 @@
 //! Measures the whole way of a mail, from a generating mailbox to a sink in a second process.
 //!
 //! `pipeline --mails 10000 --size 20k --store sqlite --sink hubspot --json` prints one JSON line;
-//! the mix, the outcomes and the calls by path go to standard error.
+//! the mix, the outcomes and the calls by path go to standard error. `--parts` sets the CPU time
+//! against that of its parts, `--soak` samples memory over very many mails, `--latency N` takes single
+//! mails through an idle engine.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its output is its purpose
 
+mod chart;
+mod latency;
+mod parts;
 mod peer;
 mod proc;
+mod report;
 mod run;
+mod soak;
 mod source;
 
 use std::os::unix::process::CommandExt;
@@ -16,10 +23,10 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use nextedge_core::engine::EngineOptions;
-use nextedge_hubspot::RatePreset;
 use serde::Serialize;
 
-use crate::run::Figures;
+use crate::report::Report;
+use crate::soak::Curve;
 use nextedge_benches::Failure;
 use nextedge_benches::mix::Census;
 
@@ -29,12 +36,12 @@ use nextedge_benches::mix::Census;
 struct Options {
     #[command(subcommand)]
     part: Option<Part>,
-    /// How many mails.
-    #[arg(long, default_value_t = 10_000)]
-    mails: u64,
-    /// Bytes of one raw mail.
-    #[arg(long, value_enum, default_value_t = Size::Usual)]
-    size: Size,
+    /// How many mails; default 10,000, with --soak 1,000,000.
+    #[arg(long)]
+    mails: Option<u64>,
+    /// Bytes of one raw mail; default 20k, with --soak 2k.
+    #[arg(long, value_enum)]
+    size: Option<Size>,
     /// Where the engine keeps its work.
     #[arg(long, value_enum, default_value_t = StoreChoice::Sqlite)]
     store: StoreChoice,
@@ -54,6 +61,21 @@ struct Options {
     /// busy thread and a third more memory. The bench starts itself anew to set it.
     #[arg(long, default_value_t = 1)]
     arenas: u32,
+    /// Measures each part alone after the run: `sum_of_parts_us` and `cpu_over_parts`.
+    #[arg(long)]
+    parts: bool,
+    /// Samples memory and file size while the mails stream through.
+    #[arg(long)]
+    soak: bool,
+    /// Writes the samples of --soak to this CSV file; `pipeline curve` draws it.
+    #[arg(long, requires = "soak")]
+    curve: Option<PathBuf>,
+    /// Mails between two samples; default a hundredth of all.
+    #[arg(long, requires = "soak")]
+    every: Option<u64>,
+    /// Takes so many single mails through an idle engine instead, and times each.
+    #[arg(long, value_name = "MAILS", conflicts_with_all = ["soak", "parts", "mails"])]
+    latency: Option<u64>,
     /// Prints one JSON line instead of a table.
     #[arg(long)]
     json: bool,
@@ -72,9 +94,25 @@ impl Options {
         options
     }
 
+    fn mails(&self) -> u64 {
+        let usual = if self.soak { 1_000_000 } else { 10_000 };
+        self.mails.unwrap_or(usual)
+    }
+
+    /// Bytes of one raw mail.
+    fn size(&self) -> usize {
+        let usual = if self.soak { Size::Small } else { Size::Usual };
+        self.size.unwrap_or(usual).bytes()
+    }
+
+    /// Mails between two samples.
+    fn every(&self) -> u64 {
+        self.every.unwrap_or(self.mails() / 100).max(1)
+    }
+
     /// A run that takes longer than this is stopped and reported as incomplete.
     fn limit(&self) -> Duration {
-        Duration::from_secs(60 + self.mails / 20)
+        Duration::from_secs(60 + self.mails() / 20)
     }
 }
 
@@ -83,6 +121,8 @@ enum Part {
     /// The other side; the bench starts it itself.
     #[command(hide = true)]
     Peer { sink: SinkChoice },
+    /// Draws the samples of a soak as an SVG.
+    Curve { from: PathBuf, to: PathBuf },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -126,32 +166,6 @@ impl SinkChoice {
     }
 }
 
-/// What `--json` prints.
-#[derive(Debug, Serialize)]
-struct Report {
-    mails_per_second: f64,
-    cpu_us_per_mail: f64,
-    peak_rss_mib: f64,
-    commits_per_mail: Option<f64>,
-    crm_calls_per_mail: f64,
-}
-
-impl Report {
-    /// Rates and calls count delivered mails only.
-    fn of(figures: &Figures) -> Self {
-        let delivered = figures.counts.delivered.max(1) as f64;
-        Self {
-            mails_per_second: round(delivered / figures.elapsed.as_secs_f64(), 1),
-            cpu_us_per_mail: round(figures.cpu.as_micros() as f64 / delivered, 1),
-            peak_rss_mib: round(figures.peak_rss_mib, 1),
-            commits_per_mail: figures
-                .commits
-                .map(|commits| round(commits as f64 / delivered, 5)),
-            crm_calls_per_mail: round(figures.total_calls() as f64 / delivered, 5),
-        }
-    }
-}
-
 fn main() -> Result<(), Failure> {
     let options = Options::parse();
     if options.part.is_none() && options.arenas > 0 {
@@ -177,56 +191,32 @@ fn with_arenas(arenas: u32) -> Result<(), Failure> {
 }
 
 async fn bench(options: Options) -> Result<(), Failure> {
-    if let Some(Part::Peer { sink }) = options.part {
-        return peer::serve(sink).await;
+    match &options.part {
+        Some(Part::Peer { sink }) => return peer::serve(*sink).await,
+        Some(Part::Curve { from, to }) => {
+            return Ok(std::fs::write(to, chart::svg(&Curve::read(from)?))?);
+        }
+        None => {}
     }
-    eprintln!("mix: {}", Census::of(options.mails));
+    if let Some(mails) = options.latency {
+        return print(&options, &latency::measure(&options, mails).await?);
+    }
+    eprintln!("mix: {}", Census::of(options.mails()));
     let figures = run::run(&options).await?;
-    let report = Report::of(&figures);
-    explain(&options, &figures, &report);
+    let parts = match options.parts {
+        true => Some(parts::measure(&options).await?),
+        false => None,
+    };
+    let report = Report::of(&figures, parts.as_ref());
+    report.explain(&options, &figures, parts.as_ref());
+    print(&options, &report)
+}
+
+fn print(options: &Options, report: &(impl Serialize + std::fmt::Debug)) -> Result<(), Failure> {
     if options.json {
-        println!("{}", serde_json::to_string(&report)?);
+        println!("{}", serde_json::to_string(report)?);
     } else {
         println!("{report:#?}");
     }
     Ok(())
-}
-
-fn explain(options: &Options, figures: &Figures, report: &Report) {
-    let counts = &figures.counts;
-    eprintln!(
-        "outcomes: {} delivered, {} parked, {} in review, {} dead, {} pending; {:.2} s",
-        counts.delivered,
-        counts.parked,
-        counts.review,
-        counts.dead,
-        counts.pending,
-        figures.elapsed.as_secs_f64()
-    );
-    let delivered = counts.delivered.max(1) as f64;
-    eprintln!(
-        "making the mails is part of the CPU time: {:.1} us a mail",
-        figures.making.as_micros() as f64 / delivered
-    );
-    for (call, count) in &figures.calls {
-        eprintln!("{count:>8} {call}");
-    }
-    if matches!(options.sink, SinkChoice::Hubspot) {
-        let other = figures.total_calls() - figures.uploads();
-        eprintln!(
-            "without the uploads of attachments: {:.4} calls a mail",
-            other as f64 / delivered
-        );
-        let calls = f64::from(RatePreset::Professional.calls().unwrap_or_default());
-        let per_second = calls / RatePreset::WINDOW.as_secs_f64();
-        eprintln!(
-            "HubSpot's limit is lifted; at {calls} calls in 10 s this mix would go at {:.1} mails/s",
-            per_second / report.crm_calls_per_mail.max(f64::EPSILON)
-        );
-    }
-}
-
-fn round(value: f64, digits: i32) -> f64 {
-    let scale = 10_f64.powi(digits);
-    (value * scale).round() / scale
 }

@@ -1,8 +1,9 @@
 //! The other side, in a process of its own: a plain receiver, or the sandbox.
 
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,6 +11,8 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::response::Json;
 use axum::routing::{get, post};
+use nextedge_benches::Failure;
+use nextedge_benches::clock::monotonic;
 use nextedge_sandbox::{RateLimit, Sandbox};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -17,7 +20,6 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdin, Command};
 
 use crate::SinkChoice;
-use nextedge_benches::Failure;
 
 /// A running peer; its process ends when this is dropped.
 #[derive(Debug)]
@@ -57,6 +59,13 @@ impl Peer {
         Ok(read(&format!("{}/counters", self.stats)).await?)
     }
 
+    /// Reads when the receiver had read each request, by the clock that all processes share.
+    pub(crate) async fn arrivals(&self) -> Result<Vec<Duration>, Failure> {
+        let arrivals = read(&format!("{}/arrivals", self.stats)).await?;
+        let nanos: Vec<u64> = serde_json::from_value(arrivals)?;
+        Ok(nanos.into_iter().map(Duration::from_nanos).collect())
+    }
+
     /// Reads how many mails the peer holds.
     pub(crate) async fn mails(&self, choice: SinkChoice) -> Result<u64, Failure> {
         let counts = read(&format!("{}/counts", self.stats)).await?;
@@ -83,7 +92,7 @@ pub(crate) async fn serve(choice: SinkChoice) -> Result<(), Failure> {
 async fn serve_sandbox() -> Result<(), Failure> {
     let sandbox = Sandbox::builder()
         .rate_limit(RateLimit::None)
-        .search_lag(std::time::Duration::ZERO)
+        .search_lag(Duration::ZERO)
         .journal_requests(1_000)
         .discard_bodies()
         .start()
@@ -101,6 +110,14 @@ struct Received {
     requests: AtomicU64,
     items: AtomicU64,
     bytes: AtomicU64,
+    /// Of the first [`MAX_ARRIVALS`] requests, in nanoseconds.
+    arrivals: Mutex<Vec<u64>>,
+}
+
+impl Received {
+    fn arrivals(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 async fn serve_receiver() -> Result<(), Failure> {
@@ -109,6 +126,7 @@ async fn serve_receiver() -> Result<(), Failure> {
         .route("/batch", post(take))
         .route("/counters", get(counters))
         .route("/counts", get(counts))
+        .route("/arrivals", get(arrivals))
         .layer(DefaultBodyLimit::max(256 << 20))
         .with_state(received);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -126,6 +144,7 @@ async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Json<Value> {
+    let arrived = monotonic();
     let items = headers.get("x-items").and_then(|text| text.to_str().ok());
     let items: u64 = items.and_then(|text| text.parse().ok()).unwrap_or_default();
     received.requests.fetch_add(1, Ordering::Relaxed);
@@ -133,7 +152,15 @@ async fn take(
     received
         .bytes
         .fetch_add(body.len() as u64, Ordering::Relaxed);
+    let mut arrivals = received.arrivals();
+    if arrivals.len() < MAX_ARRIVALS {
+        arrivals.push(u64::try_from(arrived.as_nanos()).unwrap_or_default());
+    }
     Json(json!({ "items": items }))
+}
+
+async fn arrivals(State(received): State<Arc<Received>>) -> Json<Vec<u64>> {
+    Json(received.arrivals().clone())
 }
 
 async fn counters(State(received): State<Arc<Received>>) -> Json<Value> {
@@ -152,3 +179,6 @@ async fn parent_gone() {
     let mut nothing = Vec::new();
     let _ = tokio::io::stdin().read_to_end(&mut nothing).await;
 }
+
+/// Requests whose arrival is kept; a measurement of single mails stays far below.
+const MAX_ARRIVALS: usize = 100_000;

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nextedge_ai::OfflineClassifier;
+use nextedge_benches::Failure;
+use nextedge_benches::clock::cpu;
+use nextedge_benches::mix::{AUTHSERV, MAILBOX};
+use nextedge_benches::receiver::{self, ReceiverSink};
 use nextedge_core::engine::{Engine, EngineBuilder};
 use nextedge_core::memory::MemoryStore;
 use nextedge_core::policy::Policy;
@@ -20,11 +24,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::peer::Peer;
+use crate::soak::{Curve, Sampler};
 use crate::source::{self, MixSource, Spent};
 use crate::{Options, SinkChoice, StoreChoice, proc};
-use nextedge_benches::Failure;
-use nextedge_benches::mix::{AUTHSERV, MAILBOX};
-use nextedge_benches::receiver::{self, ReceiverSink};
 
 /// Everything a run yields.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct Figures {
     pub(crate) calls: BTreeMap<String, u64>,
     /// Mails that the peer holds.
     pub(crate) arrived: u64,
+    /// Memory and file size while the engine ran, if they were sampled.
+    pub(crate) curve: Option<Curve>,
 }
 
 impl Figures {
@@ -67,7 +71,7 @@ impl Figures {
 pub(crate) async fn run(options: &Options) -> Result<Figures, Failure> {
     let peer = Peer::start(options.sink).await?;
     let opened = Opened::new(options.store, options.dir.clone())?;
-    let source = MixSource::new(options.mails, options.size.bytes());
+    let source = MixSource::new(options.mails(), options.size());
     let making = source.spent();
     let builder = Engine::builder()
         .shared_store(Arc::clone(&opened.store))
@@ -93,12 +97,17 @@ async fn measure(
 ) -> Result<Figures, Failure> {
     let calls_before = calls(&peer.counters().await?);
     let commits_before = opened.commits();
-    let cpu_before = cpu()?;
+    let sampler = Sampler::start(engine, opened.file.clone(), options)?;
+    let cpu_before = cpu();
     let started = Instant::now();
     let stop = SystemClock.sleep(options.limit());
     engine.drain(Duration::from_secs(5), stop).await?;
     let elapsed = started.elapsed();
-    let cpu = cpu()?.saturating_sub(cpu_before);
+    let cpu = cpu().saturating_sub(cpu_before);
+    let curve = match sampler {
+        Some(sampler) => Some(sampler.finish().await?),
+        None => None,
+    };
     let mut calls = calls(&peer.counters().await?);
     for (call, count) in &mut calls {
         *count -= calls_before.get(call).copied().unwrap_or_default();
@@ -113,58 +122,64 @@ async fn measure(
         commits: opened.commits().zip(commits_before).map(|(a, b)| a - b),
         calls,
         arrived: peer.mails(options.sink).await?,
+        curve,
     })
 }
 
 /// A run whose mails went astray measures nothing.
 fn check(figures: &Figures, options: &Options) -> Result<(), Failure> {
     let counts = &figures.counts;
-    if counts.total() != options.mails || counts.pending + counts.dead > 0 {
+    if counts.total() != options.mails() || counts.pending + counts.dead > 0 {
         return Err(format!("not every mail came to its end: {counts:?}").into());
     }
     if figures.arrived != counts.delivered {
         let arrived = figures.arrived;
         return Err(format!("{arrived} mails arrived, {} delivered", counts.delivered).into());
     }
-    if counts.delivered * 10 < options.mails * 9 {
+    if counts.delivered * 10 < options.mails() * 9 {
         return Err(format!("less than 90 % were delivered: {counts:?}").into());
     }
     Ok(())
 }
 
 /// A store, and what keeps its file.
-struct Opened {
-    store: Arc<dyn Store>,
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    /// The database; none in memory.
+    pub(crate) file: Option<PathBuf>,
     sqlite: Option<Arc<SqliteStore>>,
     _directory: Option<TempDir>,
 }
 
 impl Opened {
-    fn new(choice: StoreChoice, parent: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(crate) fn new(choice: StoreChoice, parent: Option<PathBuf>) -> Result<Self, Failure> {
         if matches!(choice, StoreChoice::Memory) {
             return Ok(Self {
                 store: Arc::new(MemoryStore::new()),
+                file: None,
                 sqlite: None,
                 _directory: None,
             });
         }
         let directory = tempfile::tempdir_in(parent.unwrap_or_else(std::env::temp_dir))?;
         let path = directory.path().join("pipeline.db");
-        let sqlite = Arc::new(SqliteStore::open(path, SqliteOptions::default())?);
+        let sqlite = Arc::new(SqliteStore::open(&path, SqliteOptions::default())?);
         let store: Arc<dyn Store> = sqlite.clone();
         Ok(Self {
             store,
+            file: Some(path),
             sqlite: Some(sqlite),
             _directory: Some(directory),
         })
     }
 
-    fn commits(&self) -> Option<u64> {
+    /// Transactions so far; none for a store without them.
+    pub(crate) fn commits(&self) -> Option<u64> {
         self.sqlite.as_ref().map(|store| store.commits())
     }
 }
 
-async fn with_receiver(builder: EngineBuilder, peer: &Peer) -> Result<Engine, Failure> {
+pub(crate) async fn with_receiver(builder: EngineBuilder, peer: &Peer) -> Result<Engine, Failure> {
     let engine = builder.sink(ReceiverSink::new(&peer.url)?).build()?;
     let id = ConnectionId::new("receiver")?;
     let connection = Connection::new(id, receiver::VENDOR, ConnectionRole::Sink);
@@ -196,7 +211,8 @@ async fn with_hubspot(builder: EngineBuilder, peer: &Peer) -> Result<Engine, Fai
     Ok(engine)
 }
 
-async fn add_mailbox(engine: &Engine) -> Result<(), Failure> {
+/// Puts the policy, the source and its mailbox; returns the row as it was asked for.
+pub(crate) async fn add_mailbox(engine: &Engine) -> Result<Mailbox, Failure> {
     let tenant = tenant()?;
     let mut policy = Policy::default();
     let trusted = &mut policy.authenticity.trusted;
@@ -209,16 +225,12 @@ async fn add_mailbox(engine: &Engine) -> Result<(), Failure> {
         address: Some(EmailAddress::parse(MAILBOX)?),
         ..Mailbox::new(MailboxId::new("mix")?, id)
     };
-    engine.add_mailbox(&tenant, row).await?;
-    Ok(())
+    engine.add_mailbox(&tenant, row.clone()).await?;
+    Ok(row)
 }
 
-fn tenant() -> Result<TenantId, Failure> {
+pub(crate) fn tenant() -> Result<TenantId, Failure> {
     Ok(TenantId::new("bench")?)
-}
-
-fn cpu() -> Result<Duration, Failure> {
-    Ok(proc::cpu().ok_or(NO_PROC)?)
 }
 
 /// Flattens `{vendor: {call: {status: n}}}`.

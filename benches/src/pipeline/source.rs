@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use nextedge_core::source::{
-    Cursor, FetchItem, Fetched, ListRequest, MailSource, Page, PageToken, SourceCapabilities, Stub,
+    ChangesRequest, Cursor, FetchItem, Fetched, ListRequest, MailSource, Page, PageToken,
+    SourceCapabilities, Stub,
 };
 use nextedge_core::{CallContext, Error, ErrorKind, ProviderId, Result};
 
@@ -15,26 +16,53 @@ use nextedge_benches::mix::Draft;
 /// The name that connections refer to.
 pub(crate) const VENDOR: &str = "mix";
 
-/// Lists the first mails of the mix as a mailbox that strangers write to.
+/// Shows the first mails of the mix as a mailbox that strangers write to.
 #[derive(Debug)]
 pub(crate) struct MixSource {
-    mails: u64,
+    shown: Arc<AtomicU64>,
+    live: bool,
     size: usize,
     spent: Arc<AtomicU64>,
 }
 
 impl MixSource {
+    /// Holds so many mails from the start and gets no more.
     pub(crate) fn new(mails: u64, size: usize) -> Self {
         Self {
-            mails,
+            shown: Arc::new(AtomicU64::new(mails)),
+            live: false,
             size,
             spent: Arc::default(),
         }
     }
 
+    /// Starts empty; its change feed shows what arrives by [`Arrivals`].
+    pub(crate) fn live(size: usize) -> Self {
+        Self {
+            live: true,
+            ..Self::new(0, size)
+        }
+    }
+
+    /// Lets mails arrive in a live mailbox.
+    pub(crate) fn arrivals(&self) -> Arrivals {
+        Arrivals(Arc::clone(&self.shown))
+    }
+
     /// Counts the time that making mails took; it is part of every figure.
     pub(crate) fn spent(&self) -> Spent {
         Spent(Arc::clone(&self.spent))
+    }
+}
+
+/// Puts the next mails of the mix into a live mailbox, in their order.
+#[derive(Debug)]
+pub(crate) struct Arrivals(Arc<AtomicU64>);
+
+impl Arrivals {
+    /// Lets one mail arrive.
+    pub(crate) fn next(&self) {
+        self.0.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -48,30 +76,10 @@ impl Spent {
     }
 }
 
-#[async_trait]
-impl MailSource for MixSource {
-    fn name(&self) -> &str {
-        VENDOR
-    }
-
-    fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities::default()
-    }
-
-    async fn check(&self, _cx: &CallContext) -> Result<()> {
-        Ok(())
-    }
-
-    async fn baseline(&self, _cx: &CallContext) -> Result<Cursor> {
-        Ok(Cursor(self.mails.to_string()))
-    }
-
-    async fn list(&self, _cx: &CallContext, request: &ListRequest) -> Result<Page> {
-        let from = request
-            .page
-            .as_ref()
-            .map_or(Ok(0), |page| number(&page.0))?;
-        let to = (from + request.limit as u64).min(self.mails);
+impl MixSource {
+    fn page(&self, from: u64, limit: usize) -> Result<Page> {
+        let shown = self.shown.load(Ordering::Acquire);
+        let to = (from + limit as u64).min(shown);
         let stub = |number| {
             let draft = Draft::of(number);
             Ok(Stub {
@@ -83,9 +91,51 @@ impl MailSource for MixSource {
         };
         Ok(Page {
             stubs: (from..to).map(stub).collect::<Result<_>>()?,
-            next: (to < self.mails).then(|| PageToken(to.to_string())),
+            next: (to < shown).then(|| PageToken(to.to_string())),
+            cursor: (to >= shown).then(|| Cursor(to.to_string())),
             ..Page::default()
         })
+    }
+}
+
+#[async_trait]
+impl MailSource for MixSource {
+    fn name(&self) -> &str {
+        VENDOR
+    }
+
+    fn capabilities(&self) -> SourceCapabilities {
+        match self.live {
+            true => SourceCapabilities::default().with_changes(),
+            false => SourceCapabilities::default(),
+        }
+    }
+
+    async fn check(&self, _cx: &CallContext) -> Result<()> {
+        Ok(())
+    }
+
+    async fn baseline(&self, _cx: &CallContext) -> Result<Cursor> {
+        Ok(Cursor(self.shown.load(Ordering::Acquire).to_string()))
+    }
+
+    async fn list(&self, _cx: &CallContext, request: &ListRequest) -> Result<Page> {
+        let from = request
+            .page
+            .as_ref()
+            .map_or(Ok(0), |page| number(&page.0))?;
+        Ok(Page {
+            cursor: None,
+            ..self.page(from, request.limit)?
+        })
+    }
+
+    async fn changes(&self, _cx: &CallContext, request: &ChangesRequest) -> Result<Page> {
+        let from = request
+            .page
+            .as_ref()
+            .map_or(&request.since.0, |page| &page.0);
+        self.page(number(from)?, request.limit)
     }
 
     async fn fetch(&self, _cx: &CallContext, batch: &[FetchItem]) -> Result<Vec<Result<Fetched>>> {
