@@ -89,7 +89,9 @@ fn take_file(db: &Connection) -> Result<()> {
 const APPLICATION_ID: i64 = 0x4E45_4447;
 
 fn migrate(db: &mut Connection) -> Result<()> {
-    let runner = migrations::migrations::runner();
+    // one transaction for the statements and the note that they ran: a kill between the two would leave
+    // a file that can never be opened again
+    let runner = migrations::migrations::runner().set_grouped(true);
     let known = runner
         .get_migrations()
         .iter()
@@ -142,6 +144,21 @@ fn newer(present: i64, known: i64) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_schema_is_made_and_noted_together_or_not_at_all() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "CREATE TABLE refinery_schema_history (version INT4 PRIMARY KEY, name VARCHAR(255),
+                 applied_on VARCHAR(255), checksum VARCHAR(255));
+             CREATE TRIGGER cut BEFORE INSERT ON refinery_schema_history
+                 BEGIN SELECT RAISE(ABORT, 'ended here'); END;",
+        )
+        .unwrap();
+        assert!(migrate(&mut db).is_err());
+        db.execute_batch("DROP TRIGGER cut").unwrap();
+        migrate(&mut db).unwrap();
+    }
 
     #[test]
     fn a_file_whose_schema_was_never_finished_is_ours() {
