@@ -5,7 +5,7 @@
 use nextedge_core::mail::{ParseFault, ParseOptions, open_attachments, parse_mail, work_done};
 
 /// More looks at a byte than any of these mails needs: an encoded word that never ends is searched
-/// for 4 KiB, about 270 times its length. Work that grows with the square of the input takes
+/// for 2,000 bytes, and a header is read twice. Work that grows with the square of the input takes
 /// thousands.
 const LOOKS: u64 = 300;
 

