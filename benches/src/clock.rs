@@ -15,6 +15,11 @@ pub fn cpu() -> Duration {
     duration(clock_gettime(ClockId::ProcessCPUTime))
 }
 
+/// User and system time of the calling thread so far; for work without an await in it.
+pub fn thread_cpu() -> Duration {
+    duration(clock_gettime(ClockId::ThreadCPUTime))
+}
+
 fn duration(time: Timespec) -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();

@@ -167,7 +167,7 @@ mod tests {
             ticks(1_000_000.0).last().map(String::as_str),
             Some("1,000,000")
         );
-        assert_eq!(ticks(2.2), ["0", "0.5", "1.0", "1.5", "2.0", "2.5"]);
+        assert_eq!(ticks(2.2), ["0", "0.5", "1", "1.5", "2", "2.5"]);
         assert!(ticks(0.0).len() > 1);
     }
 

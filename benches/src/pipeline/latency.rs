@@ -55,6 +55,7 @@ pub(crate) async fn measure(options: &Options, mails: u64) -> Result<Latency, Fa
         .classifier(OfflineClassifier::embedded()?);
     let engine = with_receiver(builder, &peer).await?;
     let mailbox = add_mailbox(&engine).await?;
+    let set_up = opened.commits();
     let mut live = Live {
         events: engine.events(),
         engine,
@@ -77,7 +78,9 @@ pub(crate) async fn measure(options: &Options, mails: u64) -> Result<Latency, Fa
     syncs.extend(sync_times(&folder)?);
     let commits = opened
         .commits()
-        .map(|commits| commits as f64 / (mails + WARM_UP) as f64);
+        .zip(set_up)
+        .map(|(all, set_up)| all - set_up);
+    let commits = commits.map(|commits| commits as f64 / (mails + WARM_UP) as f64);
     Ok(report(waits, syncs, commits))
 }
 
