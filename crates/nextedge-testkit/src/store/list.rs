@@ -104,6 +104,7 @@ macro_rules! __store_checks {
             tenant_work::in_flight_caps_are_per_tenant by IgnoresCaps;
             tenant_work::same_mail_in_two_tenants_is_no_duplicate by SharesFingerprints;
             tenant_work::party_known_elsewhere_is_created_once by IgnoresReservations;
+            tenant_work::stopped_work_is_of_one_tenant by DropsTenant(SetGate);
             tenant_work::replay_stays_in_its_tenant by DropsTenant(Requeue);
             tenant_work::late_calls_stay_in_their_tenant by DropsTenant(Commit);
             tenant_work::next_due_stays_in_scope by DropsTenant(NextDue);

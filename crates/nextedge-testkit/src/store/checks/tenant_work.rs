@@ -6,12 +6,15 @@ use nextedge_core::store::{
     AuditQuery, ClaimRequest, Committed, Counts, DeliveredEnd, JobKind, KnownRecord, NextPage,
     PageCommit, ProcessedOutcome, Scope, Unit,
 };
-use nextedge_core::{ErrorKind, Outcome, ParkReason, PartyKey, RecordKind, TenantId};
+use nextedge_core::{
+    ConnectionState, ErrorKind, Outcome, ParkReason, PartyKey, RecordKind, TenantId,
+};
 
 use crate::store::StoreHarness;
 use crate::store::bench::{Bench, delivered, messages, plan_of};
 use crate::store::values::{
-    SOURCE, call, fingerprint, mailbox_id, plan, processed, record, request, stub, thread_id,
+    SOURCE, call, connection_id, fingerprint, gate, mailbox_id, plan, processed, record, request,
+    stub, thread_id,
 };
 
 /// The lease of a mailbox is of no use in another tenant, and holds only its own.
@@ -199,6 +202,66 @@ pub async fn party_known_elsewhere_is_created_once(harness: &dyn StoreHarness) {
     };
     let claims = bench.claims_of(&one).await;
     assert_eq!(claims.len(), 1, "the second needs the same new party");
+}
+
+/// A closed gate, or a connection that cannot be used, stops the work of its own tenant only.
+pub async fn stopped_work_is_of_one_tenant(harness: &dyn StoreHarness) {
+    let bench = Bench::fresh(harness).await;
+    let (store, now) = (bench.store(), bench.at(0));
+    for tenant in [&bench.a, &bench.b] {
+        let thread = thread_id("t");
+        bench.planned(tenant, "m", thread, "ada@acme.com", 0).await;
+        bench
+            .list(tenant, vec![stub("stub", None, Some(now))])
+            .await;
+        store.mark_dirty(tenant, &mailbox_id("in")).await.unwrap();
+    }
+    for (stopped, other) in [(&bench.a, &bench.b), (&bench.b, &bench.a)] {
+        for name in ["src", "crm"] {
+            let until = bench.at(600);
+            store.set_gate(stopped, gate(name, until)).await.unwrap();
+        }
+        assert_eq!(works(&bench, stopped).await, [false; 3], "the gates");
+        assert_eq!(works(&bench, other).await, [true; 3]);
+        for name in ["src", "crm"].map(connection_id) {
+            store.open_gate(stopped, &name).await.unwrap();
+            let paused = ConnectionState::Paused;
+            let set = store.set_connection_state(stopped, &name, paused).await;
+            set.unwrap();
+        }
+        assert_eq!(works(&bench, stopped).await, [false; 3], "the states");
+        assert_eq!(works(&bench, other).await, [true; 3]);
+        for name in ["src", "crm"].map(connection_id) {
+            let usable = ConnectionState::Connected;
+            let set = store.set_connection_state(stopped, &name, usable).await;
+            set.unwrap();
+        }
+    }
+}
+
+/// Whether a mailbox, a stub and a delivery of a tenant can be claimed; gives them back.
+async fn works(bench: &Bench, tenant: &TenantId) -> [bool; 3] {
+    let mailbox = bench.claim_mailbox(tenant).await;
+    if let Some(claim) = &mailbox {
+        let page = PageCommit {
+            sync: claim.mailbox.sync.clone(),
+            next: NextPage::Free {
+                due: Some(bench.at(0)),
+            },
+            ..PageCommit::default()
+        };
+        let id = &claim.mailbox.id;
+        let done = bench.store().commit_page(tenant, id, claim.lease, page);
+        done.await.unwrap();
+    }
+    let mut works = [mailbox.is_some(), false, false];
+    for (index, kind) in [(1, JobKind::Fetch), (2, JobKind::Deliver)] {
+        if let Some(claim) = bench.claim(kind, tenant).await {
+            works[index] = true;
+            bench.release(&claim).await;
+        }
+    }
+    works
 }
 
 /// A replay in one tenant leaves the message of another as it is.
