@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::parts::Parts;
 use crate::run::Figures;
-use crate::soak::SoakFigures;
+use crate::soak::{Curve, SoakFigures};
 use crate::{Options, SinkChoice};
 
 /// What `--json` prints.
@@ -42,7 +42,7 @@ impl Report {
             crm_calls_per_mail: round(figures.total_calls() as f64 / delivered, 5),
             sum_of_parts_us: parts.map(|parts| round(parts.sum(), 1)),
             cpu_over_parts: parts.map(|parts| round(cpu / parts.sum(), 3)),
-            soak: figures.curve.as_ref().and_then(|curve| curve.figures()),
+            soak: figures.curve.as_ref().and_then(Curve::figures),
         }
     }
 
