@@ -99,10 +99,7 @@ impl Live {
             SystemClock.sleep(IDLE).await;
             let arrived = monotonic();
             self.arrivals.next();
-            // putting the mailbox again is the engine's public way to say that mail came
-            self.engine
-                .add_mailbox(&tenant()?, self.mailbox.clone())
-                .await?;
+            self.engine.notify(&tenant()?, &self.mailbox.id).await?;
             let outcome = tokio::select! {
                 outcome = self.outcome() => outcome?,
                 () = SystemClock.sleep(PATIENCE) => return Err("a mail did not come to its end".into()),

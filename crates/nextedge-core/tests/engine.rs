@@ -51,11 +51,8 @@ async fn reading_the_same_box_again_writes_nothing() {
     bench.mailbox("box", &mails).await;
     bench.drain().await;
     let calls = bench.crm.state().delivers;
-    bench
-        .store
-        .mark_dirty(&tenant(), &MailboxId::new("box").unwrap())
-        .await
-        .unwrap();
+    let id = MailboxId::new("box").unwrap();
+    bench.engine.notify(&tenant(), &id).await.unwrap();
     bench.drain().await;
     assert_eq!(bench.crm.state().delivers, calls);
     assert_eq!(bench.rows().await.len(), 20);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::context::{Connection, ConnectionRole};
-use crate::domain::{ConnectionId, MessageUid, TenantId};
+use crate::domain::{ConnectionId, MailboxId, MessageUid, TenantId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::{FieldMap, Policy, preflight, validate};
 use crate::store::Mailbox;
@@ -100,9 +100,22 @@ impl Engine {
             mailbox.version = known.version;
         }
         let mailbox = self.deps.store.put_mailbox(tenant, mailbox).await?;
-        self.deps.store.mark_dirty(tenant, &mailbox.id).await?;
-        self.deps.wake();
+        self.notify(tenant, &mailbox.id).await?;
         Ok(mailbox)
+    }
+
+    /// Has a mailbox asked for changes at once instead of at its next poll.
+    ///
+    /// For push notifications: a hint that carries no progress, so that a lost, late or doubled one
+    /// does no harm. Many for one mailbox cost one look once it is being read.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` without the mailbox.
+    pub async fn notify(&self, tenant: &TenantId, mailbox: &MailboxId) -> Result<()> {
+        self.deps.store.mark_dirty(tenant, mailbox).await?;
+        self.deps.wake();
+        Ok(())
     }
 
     /// Takes over the version and account of a stored connection, unless the caller names a version.
