@@ -49,7 +49,7 @@ impl Default for SqliteOptions {
             max_queue: 1024,
             readers: 2,
             checkpoint_pages: 4096,
-            cache_kib: 4 * 1024,
+            cache_kib: 8 * 1024,
             max_pages: None,
             raw_cache_bytes: 4 * 1024 * 1024,
         }
@@ -113,7 +113,7 @@ impl SqliteOptions {
     }
 
     /// Sets the page cache of the write connection in KiB; each reader has a quarter of it. Default:
-    /// 4 MiB.
+    /// 8 MiB.
     #[must_use]
     pub fn with_cache_kib(mut self, kib: u32) -> Self {
         self.cache_kib = kib;
