@@ -12,7 +12,7 @@ pub(crate) fn line(text: Arguments<'_>) {
         .and_then(|()| out.flush());
 }
 
-/// [`line`] with the arguments of `println!`.
+/// [`line()`] with the arguments of `println!`.
 macro_rules! say {
     ($($part:tt)*) => {
         $crate::say::line(format_args!($($part)*))
