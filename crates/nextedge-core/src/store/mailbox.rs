@@ -101,7 +101,7 @@ pub struct Mailbox {
     pub origin: Origin,
     /// Processing waits for listings, so that threads come in order: mail of this mailbox is
     /// processed when every such mailbox of the tenant was listed to its end once. A mailbox that is
-    /// paused, or whose run failed, is not waited for.
+    /// paused, or whose run failed, is not waited for; pause one whose connection cannot be used.
     #[serde(default)]
     pub list_first: bool,
     /// Only mail received at or after this moment.
